@@ -1,0 +1,54 @@
+/** A dense row-major float32 matrix: features (N, D), logits or probabilities (N, C). */
+export interface Matrix {
+  readonly rows: number
+  readonly columns: number
+  readonly data: Float32Array
+}
+
+export function matrix(rows: number, columns: number, data = new Float32Array(rows * columns)): Matrix {
+  if (data.length !== rows * columns) throw new RangeError(`matrix ${rows} x ${columns} needs ${rows * columns} numbers, got ${data.length}`)
+  return { rows, columns, data }
+}
+
+/** A view of one row, (D). */
+export function row(m: Matrix, i: number): Float32Array {
+  return m.data.subarray(i * m.columns, (i + 1) * m.columns)
+}
+
+/** A copy of the chosen rows, in the given order. */
+export function takeRows(m: Matrix, indices: ArrayLike<number>): Matrix {
+  const out = matrix(indices.length, m.columns)
+  for (let i = 0; i < indices.length; i++) out.data.set(row(m, indices[i]!), i * m.columns)
+  return out
+}
+
+/** Index of the largest entry of each row; the first where several are equal. */
+export function argmaxRows(m: Matrix): Int32Array {
+  const out = new Int32Array(m.rows)
+  for (let i = 0; i < m.rows; i++) {
+    const values = row(m, i)
+    let best = 0
+    for (let j = 1; j < values.length; j++) if (values[j]! > values[best]!) best = j
+    out[i] = best
+  }
+  return out
+}
+
+/** Row-wise softmax of logits / temperature, stable for any finite logits. */
+export function softmaxRows(logits: Matrix, temperature = 1): Matrix {
+  const out = matrix(logits.rows, logits.columns)
+  for (let i = 0; i < logits.rows; i++) {
+    const from = row(logits, i)
+    const to = row(out, i)
+    let max = Number.NEGATIVE_INFINITY
+    for (const value of from) if (value > max) max = value
+    let sum = 0
+    for (let j = 0; j < from.length; j++) {
+      const e = Math.exp((from[j]! - max) / temperature)
+      to[j] = e
+      sum += e
+    }
+    for (let j = 0; j < to.length; j++) to[j] = to[j]! / sum
+  }
+  return out
+}
