@@ -1,0 +1,293 @@
+/**
+ * Files in Node: reading, listing and writing so that a crash at any moment leaves either the old file or the new one.
+ */
+import { randomBytes } from 'node:crypto'
+import { createReadStream, type Dirent } from 'node:fs'
+import { access, mkdir, open, opendir, readFile, realpath, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { GraftError, messageOf } from '../../base/errors.js'
+
+/** Size in bytes, time of the last change in milliseconds since 1970, and what it is. */
+export interface FileStatus {
+  readonly size: number
+  readonly modified: number
+  readonly kind: 'file' | 'folder' | 'other'
+}
+
+/** A file found below a folder. */
+export interface ListedFile {
+  /** Path relative to the listed folder, with `/` separators on every system. */
+  readonly id: string
+  readonly path: string
+}
+
+/** The whole file. */
+export async function readFileBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    throw readError(path, error)
+  }
+}
+
+/** The whole file as UTF-8 text, without a byte-order mark. */
+export async function readFileText(path: string): Promise<string> {
+  const text = new TextDecoder('utf-8').decode(await readFileBytes(path))
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+}
+
+/** At most `length` bytes from `offset`; fewer at the end of the file. */
+export async function readFileRange(path: string, offset: number, length: number): Promise<Uint8Array> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const buffer = new Uint8Array(length)
+      let filled = 0
+      while (filled < length) {
+        const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return buffer.subarray(0, filled)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    throw readError(path, error)
+  }
+}
+
+/** The file in pieces, for files too large to hold. */
+export async function* readFileChunks(path: string, chunk = 1 << 20): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: chunk })) yield piece as Uint8Array
+  } catch (error) {
+    throw readError(path, error)
+  }
+}
+
+/**
+ * Writes a whole file so that a reader, or a crash at any moment, sees the old content or the new one and nothing else:
+ * a temporary file in the same folder, fsync, rename, fsync of the folder. The folder is made if it is missing; the
+ * temporary file is removed on failure.
+ */
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  const folder = dirname(path)
+  await makeDirectory(folder)
+  const temporary = join(
+    folder,
+    `.${basename(path).slice(0, 100)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`,
+  )
+  try {
+    const file = await open(temporary, 'wx')
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw writeError(path, error)
+  }
+  await syncFolder(folder)
+}
+
+/** Adds to the end of a file, making it if it is missing, and waits until it is on the disk. */
+export async function appendFileSynced(path: string, content: Uint8Array | string): Promise<void> {
+  await makeDirectory(dirname(path))
+  try {
+    const file = await open(path, 'a')
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    throw writeError(path, error)
+  }
+}
+
+/** Windows cannot open a folder; there the rename alone has to do. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r').catch(() => undefined)
+  if (handle === undefined) return
+  try {
+    await handle.sync()
+  } catch (error) {
+    // Some network file systems refuse to sync a folder; the file itself is synced already.
+    if (codeOf(error) !== 'EINVAL' && codeOf(error) !== 'ENOTSUP') throw writeError(folder, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** What lies at the path; undefined where there is nothing. */
+export async function fileStatus(path: string): Promise<FileStatus | undefined> {
+  try {
+    const found = await stat(path)
+    const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other'
+    return { size: found.size, modified: found.mtimeMs, kind }
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw readError(path, error)
+  }
+}
+
+/** Sets the time of the last change to now: how the caches remember what was used. */
+export async function touchFile(path: string): Promise<void> {
+  const time = new Date()
+  await utimes(path, time, time)
+}
+
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw writeError(path, error)
+  }
+}
+
+/** Removes a file, or a folder with all it holds; nothing happens where it is missing. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true })
+  } catch (error) {
+    throw writeError(path, error)
+  }
+}
+
+export async function renameFile(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    throw writeError(to, error)
+  }
+}
+
+/** Bytes free on the disk that holds the path, for the user; undefined where the system does not say. */
+export async function freeSpace(path: string): Promise<number | undefined> {
+  return statfs(path).then(
+    (disk) => disk.bavail * disk.bsize,
+    () => undefined,
+  )
+}
+
+/** Names of the files and folders directly inside a folder, sorted by code unit; hidden ones (a leading dot) left out. */
+export async function listFolder(path: string): Promise<{ name: string; kind: FileStatus['kind'] }[]> {
+  const entries: { name: string; kind: FileStatus['kind'] }[] = []
+  for (const entry of await sortedEntries(path)) {
+    if (entry.name.startsWith('.')) continue
+    const kind = await kindOf(entry, join(path, entry.name))
+    if (kind !== undefined) entries.push({ name: entry.name, kind })
+  }
+  return entries
+}
+
+/**
+ * Every file below a folder in a fixed order (by code unit within a folder), as a stream. Hidden files and folders are
+ * left out. Links are followed, each real folder once on a path from the root, so that a link to a parent ends there.
+ */
+export async function* listFiles(folder: string): AsyncGenerator<ListedFile> {
+  yield* walk(folder, '', [])
+}
+
+async function* walk(folder: string, prefix: string, above: readonly string[]): AsyncGenerator<ListedFile> {
+  const real = await realpath(folder).catch((error: unknown) => {
+    throw readError(folder, error)
+  })
+  if (above.includes(real)) return
+  for (const entry of await sortedEntries(folder)) {
+    if (entry.name.startsWith('.')) continue
+    const path = join(folder, entry.name)
+    const id = `${prefix}${entry.name}`
+    const kind = await kindOf(entry, path)
+    if (kind === 'folder') yield* walk(path, `${id}/`, [...above, real])
+    else if (kind === 'file') yield { id, path }
+  }
+}
+
+async function sortedEntries(folder: string): Promise<Dirent[]> {
+  try {
+    const entries: Dirent[] = []
+    for await (const entry of await opendir(folder, { bufferSize: 256 })) entries.push(entry)
+    return entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  } catch (error) {
+    throw readError(folder, error)
+  }
+}
+
+/** Undefined for a link that leads nowhere. */
+async function kindOf(entry: Dirent, path: string): Promise<FileStatus['kind'] | undefined> {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'folder'
+  if (!entry.isSymbolicLink()) return 'other'
+  return (await fileStatus(path).catch(() => undefined))?.kind
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function readError(path: string, cause: unknown): GraftError {
+  if (cause instanceof GraftError) return cause
+  switch (codeOf(cause)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new GraftError(`${path}: no such file or folder`, { remedy: 'Check the path.', cause })
+    case 'EACCES':
+    case 'EPERM':
+      return new GraftError(`${path}: no permission to read it`, { remedy: 'Change its permissions.', cause })
+    case 'EISDIR':
+      return new GraftError(`${path}: is a folder, expected a file`, { remedy: 'Name a file in it.', cause })
+    case 'EMFILE':
+      return new GraftError(`${path}: too many open files`, { remedy: 'Raise the limit (`ulimit -n 4096`).', cause })
+    default:
+      return new GraftError(`${path}: cannot be read (${messageOf(cause)})`, { cause })
+  }
+}
+
+function writeError(path: string, cause: unknown): GraftError {
+  if (cause instanceof GraftError) return cause
+  switch (codeOf(cause)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new GraftError(`${path}: the disk is full; the file was not written and what was there before is intact`, {
+        remedy: 'Free some space or choose another folder; `graft cache --clear` empties the cache.',
+        cause,
+      })
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new GraftError(`${path}: no permission to write there`, {
+        remedy: 'Choose another folder or change its permissions.',
+        cause,
+      })
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return new GraftError(`${path}: a file stands where a folder is needed`, {
+        remedy: 'Choose another name or move that file.',
+        cause,
+      })
+    case 'EISDIR':
+      return new GraftError(`${path}: a folder stands where a file is to be written`, {
+        remedy: 'Choose another name or move that folder.',
+        cause,
+      })
+    case 'ENAMETOOLONG':
+      return new GraftError(`${path}: the name is too long`, { remedy: 'Choose a shorter one.', cause })
+    default:
+      return new GraftError(`${path}: cannot be written (${messageOf(cause)})`, { cause })
+  }
+}
