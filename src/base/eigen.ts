@@ -125,26 +125,47 @@ function multiplyLower(w: Float64Array, n: number, size: number, v: Float64Array
   }
 }
 
-/** Q = H_{n-1} ... H_1, with A = Q T Qᵀ. */
-function accumulate(reduced: Tridiagonal, n: number): Float64Array {
+/** Q = H_{n-1} ... H_1, with A = Q T Qᵀ. Four columns of the identity pass through all reflectors at a time. */
+function accumulate({ reflectors, beta }: Tridiagonal, n: number): Float64Array {
   const q = new Float64Array(n * n)
-  const row = new Float64Array(n)
-  for (let i = 0; i < n; i++) q[i * n + i] = 1
-  for (let i = 1; i < n; i++) {
-    const beta = reduced.beta[i]!
-    if (beta === 0) continue
-    const v = reduced.reflectors.subarray(i * n, i * n + i)
-    row.fill(0, 0, i)
-    for (let j = 0; j < i; j++) {
-      const factor = beta * v[j]!
-      const at = j * n
-      for (let k = 0; k < i; k++) row[k] = row[k]! + factor * q[at + k]!
+  const x0 = new Float64Array(n)
+  const x1 = new Float64Array(n)
+  const x2 = new Float64Array(n)
+  const x3 = new Float64Array(n)
+  const columns = [x0, x1, x2, x3]
+  for (let first = 0; first < n; first += 4) {
+    const width = Math.min(4, n - first)
+    columns.forEach((x, c) => {
+      x.fill(0)
+      if (c < width) x[first + c] = 1
+    })
+    for (let i = first + 1; i < n; i++) {
+      if (beta[i] === 0) continue
+      const at = i * n
+      let s0 = 0
+      let s1 = 0
+      let s2 = 0
+      let s3 = 0
+      for (let k = 0; k < i; k++) {
+        const v = reflectors[at + k]!
+        s0 += v * x0[k]!
+        s1 += v * x1[k]!
+        s2 += v * x2[k]!
+        s3 += v * x3[k]!
+      }
+      s0 *= beta[i]!
+      s1 *= beta[i]!
+      s2 *= beta[i]!
+      s3 *= beta[i]!
+      for (let k = 0; k < i; k++) {
+        const v = reflectors[at + k]!
+        x0[k] = x0[k]! - s0 * v
+        x1[k] = x1[k]! - s1 * v
+        x2[k] = x2[k]! - s2 * v
+        x3[k] = x3[k]! - s3 * v
+      }
     }
-    for (let j = 0; j < i; j++) {
-      const factor = v[j]!
-      const at = j * n
-      for (let k = 0; k < i; k++) q[at + k] = q[at + k]! - factor * row[k]!
-    }
+    for (let c = 0; c < width; c++) for (let k = 0; k < n; k++) q[k * n + first + c] = columns[c]![k]!
   }
   return q
 }
