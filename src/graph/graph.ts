@@ -46,6 +46,8 @@ export interface Node {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes: ReadonlyMap<string, Attribute>
+  /** Which variant of a model-local function is called (IR 10 and up). */
+  readonly overload?: string
 }
 
 export interface Graph {

@@ -2,6 +2,8 @@
 
 /** ONNX element types by name, with their numbers in TensorProto.DataType. */
 export const ELEMENT_TYPES = {
+  /** Only for inputs and outputs of sub-graphs (If, Loop, Scan), which need not say their type. */
+  undefined: 0,
   float32: 1,
   uint8: 2,
   int8: 3,
@@ -59,6 +61,8 @@ export interface Tensor {
   readonly type: ElementType
   readonly dims: readonly number[]
   readonly data: TensorData
+  /** The elements of a string tensor, whose data is empty. */
+  readonly strings?: readonly string[]
 }
 
 /** Number of elements of a static shape. */

@@ -1,0 +1,137 @@
+/** A {@link Model} to ONNX bytes. What is read and written again computes the same, bit for bit. */
+import { GraftError } from '../base/errors.js'
+import type { Attribute, Dimension, Graph, Model, ModelFunction, Node, ValueInfo, ValueType } from '../graph/graph.js'
+import { ELEMENT_TYPES } from '../graph/tensor.js'
+import { encode } from './codec.js'
+import { ATTRIBUTE_TYPES, type Message } from './schema.js'
+import { writeTensor } from './tensors.js'
+
+/** Protobuf's own limit on one message. */
+const FILE_LIMIT = 2 ** 31 - 1
+
+/** @throws GraftError where the file would pass the 2 GB that protobuf allows */
+export function writeModel(model: Model): Uint8Array {
+  const weights = [...model.graph.initializers.values()].reduce((sum, t) => sum + t.data.byteLength, 0)
+  if (weights > FILE_LIMIT)
+    throw new GraftError(
+      `The model's weights take ${(weights / 1e9).toFixed(1)} GB; one ONNX file holds at most 2.1 GB.`,
+      {
+        remedy: 'Use a smaller backbone.',
+      },
+    )
+  return encode('ModelProto', {
+    irVersion: BigInt(model.irVersion),
+    producerName: model.producer.name,
+    producerVersion: model.producer.version,
+    graph: fromGraph(model.graph, model.irVersion),
+    opsetImport: fromOpsets(model.opsets),
+    metadataProps: Array.from(model.metadata, ([key, value]) => ({ key, value })),
+    functions: model.functions.map(fromFunction),
+  })
+}
+
+function fromOpsets(opsets: ReadonlyMap<string, number>): Message<'OperatorSetIdProto'>[] {
+  return Array.from(opsets, ([domain, version]) => ({ domain, version: BigInt(version) }))
+}
+
+function fromGraph(graph: Graph, irVersion: number): Message<'GraphProto'> {
+  const proto: Message<'GraphProto'> = {
+    node: graph.nodes.map(fromNode),
+    name: graph.name,
+    initializer: Array.from(graph.initializers, ([name, tensor]) => writeTensor(tensor, name)),
+    input: graph.inputs.map(fromValueInfo),
+    output: graph.outputs.map(fromValueInfo),
+    valueInfo: Array.from(graph.valueInfo, ([name, type]) => fromValueInfo({ name, ...type })),
+  }
+  // Before IR 4 every initializer had to be a graph input too.
+  if (irVersion < 4)
+    for (const [name, { type, dims }] of graph.initializers)
+      proto.input?.push(fromValueInfo({ name, type, shape: dims }))
+  return proto
+}
+
+function fromValueInfo(info: ValueInfo): Message<'ValueInfoProto'> {
+  return info.type === 'undefined'
+    ? { name: info.name }
+    : { name: info.name, type: { tensorType: fromValueType(info) } }
+}
+
+function fromValueType({ type, shape }: ValueType): Message<'TensorTypeProto'> {
+  const elemType = ELEMENT_TYPES[type]
+  return shape === undefined ? { elemType } : { elemType, shape: { dim: shape.map(fromDimension) } }
+}
+
+function fromDimension(dimension: Dimension): Message<'DimensionProto'> {
+  if (dimension === undefined) return {}
+  return typeof dimension === 'number' ? { dimValue: BigInt(dimension) } : { dimParam: dimension }
+}
+
+function fromNode(node: Node): Message<'NodeProto'> {
+  return {
+    input: [...node.inputs],
+    output: [...node.outputs],
+    name: node.name,
+    opType: node.opType,
+    attribute: fromAttributes(node.attributes),
+    domain: node.domain,
+    ...(node.overload ? { overload: node.overload } : {}),
+  }
+}
+
+function fromAttributes(attributes: ReadonlyMap<string, Attribute>): Uint8Array[] {
+  return Array.from(attributes, ([name, attribute]) =>
+    attribute.kind === 'opaque' ? attribute.value : encode('AttributeProto', fromAttribute(name, attribute)),
+  )
+}
+
+function fromAttribute(name: string, attribute: Exclude<Attribute, { kind: 'opaque' }>): Message<'AttributeProto'> {
+  const proto: Message<'AttributeProto'> = { name, type: ATTRIBUTE_TYPES[attribute.kind] }
+  const encoder = new TextEncoder()
+  switch (attribute.kind) {
+    case 'float':
+      proto.f = attribute.value
+      break
+    case 'int':
+      proto.i = toInt64(attribute.value)
+      break
+    case 'string':
+      proto.s = encoder.encode(attribute.value)
+      break
+    case 'floats':
+      proto.floats = Float32Array.from(attribute.value)
+      break
+    case 'ints':
+      proto.ints = BigInt64Array.from(attribute.value, toInt64)
+      break
+    case 'strings':
+      proto.strings = attribute.value.map((text) => encoder.encode(text))
+      break
+    case 'tensor':
+      proto.t = writeTensor(attribute.value, '')
+      break
+    case 'graph':
+      // The rule about inputs is the main graph's alone.
+      proto.g = fromGraph(attribute.value, Number.POSITIVE_INFINITY)
+      break
+  }
+  return proto
+}
+
+/** 2^63 stands for the largest int64, as the reader has it. */
+function toInt64(value: number): bigint {
+  return value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value)
+}
+
+function fromFunction(f: ModelFunction): Message<'FunctionProto'> {
+  return {
+    name: f.name,
+    input: [...f.inputs],
+    output: [...f.outputs],
+    attribute: [...f.attributes],
+    node: f.nodes.map(fromNode),
+    opsetImport: fromOpsets(f.opsets),
+    domain: f.domain,
+    attributeProto: fromAttributes(f.attributeDefaults),
+    ...(f.overload === '' ? {} : { overload: f.overload }),
+  }
+}
