@@ -76,9 +76,10 @@ function decodeLoose(name: string, bytes: Uint8Array, budget: Budget): Loose {
     }
     if (--budget.objects < 0) throw new Error('the file describes too many objects')
     if (field.repeated && isPacked(field.kind)) {
-      let parts = numbers.get(field)
-      if (!parts) numbers.set(field, (parts = []))
-      parts.push(readNumbers(reader, field, wireType, name))
+      const part = readNumbers(reader, field, wireType, name)
+      const parts = numbers.get(field)
+      if (parts) parts.push(part)
+      else numbers.set(field, [part])
       continue
     }
     const value = readOne(reader, field, wireType, name, budget)
@@ -236,7 +237,7 @@ function encodeLoose(name: string, message: Loose): Encoded {
   return { pieces, size }
 }
 
-/** Unpacked but for what onnx.proto marks packed; readers must accept both, and proto2 readers expect these. */
+/** Not packed: onnx.proto packs only the tensors' typed data, which Graft never writes. */
 function writeNumbers(writer: BinaryWriter, field: FieldPlan, values: PackedArray): void {
   for (const value of values) {
     writer.tag(field.number, WIRE[field.kind as PackedKind])
