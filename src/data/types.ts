@@ -1,11 +1,13 @@
 /** What the data room hands to the others. */
-import type { Random } from '../base/random.js'
+import type { RgbImage } from '#platform'
+
+export type { DecodeOptions, Region, ResizeFilter, RgbImage } from '#platform'
 
 export type Split = 'train' | 'validation' | 'test'
 
 /** One photo before it is decoded. */
 export interface ImageSample {
-  /** Stable name: the path relative to the data set's root with `/` separators, or `#<index>` for one given as bytes. */
+  /** Stable and unique: the path relative to the data set's root with `/` separators, or `#<index>` for one given as bytes. */
   readonly id: string
   readonly source: string | Uint8Array
   /** Index into `classes`; -1 where there is no label. */
@@ -14,9 +16,17 @@ export interface ImageSample {
   readonly split?: Split
 }
 
+/**
+ * Why a file is not used. `other-file` is no fault (a README beside the photos); everything else is refused by `strict`.
+ * `unsupported`: an image in a format that is not read. `unreadable`: broken, empty, or no image although named like one.
+ */
+export type SkipKind = 'other-file' | 'unsupported' | 'unreadable' | 'missing' | 'unlabelled' | 'repeated'
+
 /** A file that is not used, and why. */
 export interface SkippedFile {
   readonly id: string
+  readonly kind: SkipKind
+  /** A phrase for a person, with the remedy where there is one. */
   readonly reason: string
 }
 
@@ -24,26 +34,24 @@ export interface ImageDataset {
   readonly kind: 'images'
   /** The folder or file it came from; undefined for a list in memory. */
   readonly origin: string | undefined
+  /** Names of the classes in the order of their labels; empty for unlabelled photos. */
   readonly classes: readonly string[]
   readonly samples: readonly ImageSample[]
   readonly skipped: readonly SkippedFile[]
-  /** Sentences for a person: empty classes, leakage, imbalance. */
+  /** Sentences for a person: small classes, labels that look alike, imbalance. */
   readonly warnings: readonly string[]
 }
 
-/** An image in memory: interleaved RGB, (height, width, 3), 0 ... 255. */
-export interface RgbImage {
-  readonly width: number
-  readonly height: number
-  readonly data: Uint8Array
-}
-
-/** A batch of pixels ready for the network, (N, 3, height, width), normalised. */
+/** A batch of pixels ready for the network. */
 export interface PixelBatch {
+  /** Normalised pixels, (N, 3, height, width). */
   readonly pixels: Float32Array
-  /** The positions in the requested list that this batch holds, in order. */
+  readonly count: number
+  readonly height: number
+  readonly width: number
+  /** For each photo of the batch its position in the requested order, ascending. */
   readonly positions: Int32Array
 }
 
-/** Changes a decoded photo before it is resized to the network's input; the identity is no augmentation. */
-export type Augment = (image: RgbImage, size: { height: number; width: number }, random: Random) => Promise<RgbImage>
+/** Changes an image of the network's size and keeps that size: a corruption, or a step of an augmentation. */
+export type ImageOperation = (image: RgbImage) => RgbImage | Promise<RgbImage>

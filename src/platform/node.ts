@@ -1,3 +1,6 @@
 /** Everything that depends on Node, imported elsewhere as `#platform`. */
 export * from './node/files.js'
+export * from './node/glob.js'
+export * from './node/images.js'
 export * from './node/system.js'
+export * from './node/workers.js'

@@ -1,0 +1,70 @@
+/** What a person should know about a labelled data set before training on it, and what makes training impossible. */
+import { GraftError } from '../base/errors.js'
+import { list } from './layout.js'
+import type { ImageDataset, ImageSample } from './types.js'
+
+/** Photos of each class, (C). */
+export function classCounts(classes: readonly string[], samples: readonly ImageSample[]): Int32Array {
+  const counts = new Int32Array(classes.length)
+  for (const { label } of samples) if (label >= 0) counts[label] = counts[label]! + 1
+  return counts
+}
+
+/** Sentences on classes that are alone, tiny, uneven, or named almost alike. */
+export function datasetWarnings(classes: readonly string[], samples: readonly ImageSample[]): string[] {
+  if (classes.length === 0) return []
+  const counts = classCounts(classes, samples)
+  const warnings: string[] = []
+  const present = classes.filter((_, i) => counts[i]! > 0)
+  if (present.length === 1) warnings.push(`All photos are of one class, ${present[0]}: there is nothing to tell apart.`)
+  const single = classes.filter((_, i) => counts[i] === 1)
+  if (single.length > 0)
+    warnings.push(`Only one photo of ${list(single)}: it can be trained on, but not measured. Add photos.`)
+  for (const alike of lookAlikes(classes)) {
+    const named = alike.map((name) => `${JSON.stringify(name)} (${counts[classes.indexOf(name)]} photos)`)
+    warnings.push(`Labels that differ only by case or space: ${named.join(', ')}. They count as different classes.`)
+  }
+  const most = Math.max(...counts)
+  const least = Math.min(...counts.filter((count) => count > 0))
+  if (present.length > 1 && most >= 10 * least) {
+    const [big, small] = [classes[counts.indexOf(most)]!, classes[counts.indexOf(least)]!]
+    warnings.push(`The classes are uneven: ${most} photos of ${big}, ${least} of ${small}. Consider balanced sampling.`)
+  }
+  return warnings
+}
+
+/** Groups of labels that become the same without case, surrounding space, repeated space and Unicode form. */
+export function lookAlikes(classes: readonly string[]): string[][] {
+  const groups = new Map<string, string[]>()
+  for (const name of classes) {
+    const key = name
+      .normalize('NFKC')
+      .trim()
+      .replace(/[\s_-]+/g, ' ')
+      .toLowerCase()
+    groups.set(key, [...(groups.get(key) ?? []), name])
+  }
+  return [...groups.values()].filter((names) => names.length > 1)
+}
+
+/** @throws GraftError where a classifier cannot be trained: fewer than two classes, or a class without training photos. */
+export function checkTrainable(dataset: ImageDataset): void {
+  const name = dataset.origin ?? 'the list'
+  const counts = classCounts(dataset.classes, dataset.samples)
+  const present = dataset.classes.filter((_, i) => counts[i]! > 0)
+  if (present.length < 2) {
+    const found = present.length === 0 ? 'no labels' : `one class only (${present[0]})`
+    throw new GraftError(`${name}: ${found}, expected at least two classes`, {
+      remedy: 'Add a second folder of photos, for instance of everything that is not the first.',
+    })
+  }
+  const trained = classCounts(
+    dataset.classes,
+    dataset.samples.filter((sample) => sample.split === undefined || sample.split === 'train'),
+  )
+  const missing = dataset.classes.filter((_, i) => trained[i] === 0)
+  if (missing.length > 0)
+    throw new GraftError(`${name}: no training photo of ${list(missing)}`, {
+      remedy: 'Add photos of it to train/, or remove it from the other parts.',
+    })
+}

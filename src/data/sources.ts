@@ -1,0 +1,195 @@
+/**
+ * Collects the photos that a folder, a CSV, a list, a pattern or a file names, with labels that are still words. Reads the
+ * first bytes of every file and sorts out what is no photo.
+ */
+import { cpuCount, fileStatus, globFiles, isGlob, listFiles, listFolder, paths, readFileRange } from '#platform'
+import { GraftError, messageOf, UsageError } from '../base/errors.js'
+import { mapAhead } from './concurrent.js'
+import { type Row, readCsvRows } from './csv.js'
+import type { ImageItem, ImagesOptions } from './images.js'
+import { folderLayout, splitNamed } from './layout.js'
+import { SNIFF_BYTES, type Sniffed, sniff } from './sniff.js'
+import type { SkippedFile, Split } from './types.js'
+
+/** A photo whose label is still a word. */
+export interface Found {
+  readonly id: string
+  readonly source: string | Uint8Array
+  readonly label: string | undefined
+  readonly split: Split | undefined
+}
+
+export interface Collected {
+  readonly found: Found[]
+  readonly skipped: SkippedFile[]
+  readonly warnings: string[]
+}
+
+/** Photos with labels. @throws GraftError where the source has none by its nature. */
+export async function labelledPhotos(
+  source: string | readonly (ImageItem | string)[],
+  options: ImagesOptions,
+): Promise<Collected> {
+  if (typeof source !== 'string') return fromRows(itemRows(source), options)
+  const status = await fileStatus(source)
+  if (status?.kind === 'folder') return fromFolder(source, options)
+  if (status?.kind === 'file' && /\.(csv|tsv)$/i.test(source))
+    return fromRows(await readCsvRows(source, options.columns), options)
+  if (status === undefined && !isGlob(source))
+    throw new GraftError(`${source}: no such file or folder`, { remedy: 'Check the path.' })
+  throw new GraftError(
+    `${source}: expected a folder with one folder per class, or a CSV with the columns path and label`,
+    {
+      remedy: 'Labels come from the folders or from the CSV; a single file or a pattern has none.',
+    },
+  )
+}
+
+async function fromFolder(root: string, options: ImagesOptions): Promise<Collected> {
+  const entries: { id: string; source: string }[] = []
+  for await (const { id, path } of listFiles(root)) entries.push({ id, source: path })
+  const checked = await sniffAll(entries, options)
+  const folders = (await listFolder(root)).filter((entry) => entry.kind === 'folder').map((entry) => entry.name)
+  const ids = checked.usable.map((entry) => entry.id)
+  if (ids.length === 0) return { found: [], skipped: checked.skipped, warnings: [] }
+  const layout = folderLayout(root, ids, folders)
+  const found: Found[] = []
+  const skipped = [...checked.skipped]
+  for (const { id, source } of checked.usable) {
+    const place = layout.place(id)
+    if ('unlabelled' in place) skipped.push({ id, kind: 'unlabelled', reason: place.unlabelled })
+    else found.push({ id, source, label: place.label, split: place.split })
+  }
+  return { found, skipped, warnings: [...layout.warnings] }
+}
+
+function itemRows(items: readonly (ImageItem | string)[]): Row[] {
+  return items.map((given, i) => {
+    const item = typeof given === 'string' ? { image: given } : given
+    const known = typeof item?.image === 'string' || item?.image instanceof Uint8Array
+    if (!known)
+      throw new UsageError(`item ${i}: image is ${describe(item?.image)}, expected a path or a Uint8Array`, {
+        remedy: 'Give { image: path or encoded bytes, label }.',
+      })
+    const id = typeof item.image === 'string' ? paths.portable(item.image) : `#${i}`
+    const label = item.label === undefined ? undefined : String(item.label)
+    return { where: `item ${i}`, id, source: item.image, label, split: item.split }
+  })
+}
+
+function describe(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+}
+
+async function fromRows(rows: readonly Row[], options: ImagesOptions): Promise<Collected> {
+  const needLabel = options.labels !== false
+  const skipped: SkippedFile[] = []
+  const kept = new Map<string, Row & { split: Split | undefined }>()
+  for (const row of rows) {
+    const skip = (kind: SkippedFile['kind'], reason: string) =>
+      skipped.push({ id: row.id === '' ? row.where : row.id, kind, reason: `${reason} (${row.where})` })
+    const split = row.split === undefined || row.split.trim() === '' ? undefined : splitNamed(row.split)
+    if (row.split !== undefined && row.split.trim() !== '' && split === undefined)
+      throw new GraftError(`${row.where}: split is ${JSON.stringify(row.split)}, expected train, validation or test`, {
+        remedy: 'Correct it or leave it empty.',
+      })
+    const first = kept.get(row.id)
+    if (row.id === '') skip('missing', 'no path is given')
+    else if (needLabel && (row.label === undefined || row.label.trim() === '')) skip('unlabelled', 'no label is given')
+    else if (typeof row.source === 'string' && /^(https?|data|file):/i.test(row.id))
+      skip('missing', 'is a web address; download it and give the file')
+    else if (first !== undefined)
+      skip('repeated', first.label === row.label ? `is listed already on ${first.where}` : conflict(first, row))
+    else kept.set(row.id, { ...row, split })
+  }
+  const checked = await sniffAll([...kept.values()], options)
+  const found = checked.usable.map(({ id, source, label, split }) => ({ id, source, label, split }))
+  return { found, skipped: [...skipped, ...checked.skipped], warnings: [] }
+}
+
+function conflict(first: Row, second: Row): string {
+  return `is listed on ${first.where} as ${JSON.stringify(first.label)} and here as ${JSON.stringify(second.label)}`
+}
+
+async function unlabelled(
+  source: string | readonly (ImageItem | string)[],
+  options: ImagesOptions,
+): Promise<Collected> {
+  const rows: Row[] = []
+  const foreign: SkippedFile[] = []
+  const list = typeof source === 'string' ? [source] : source
+  for (const [i, item] of list.entries()) {
+    if (typeof item !== 'string') rows.push({ ...itemRows([item])[0]!, id: idOf(item, i), where: `item ${i}` })
+    else
+      for (const path of await expand(item, options))
+        rows.push({ where: `item ${i}`, id: paths.portable(path), source: path, label: undefined, split: undefined })
+  }
+  const unique = [...new Map(rows.map((row) => [row.id, { ...row, split: undefined }])).values()]
+  const named = new Set(list.filter((item) => typeof item === 'string').map((item) => paths.portable(item)))
+  const { found, skipped } = await fromRows(unique, options)
+  // A file that the user named is meant as a photo, whatever it is called.
+  for (const skip of skipped)
+    foreign.push(skip.kind === 'other-file' && named.has(skip.id) ? { ...skip, kind: 'unreadable' } : skip)
+  return { found, skipped: foreign, warnings: [] }
+}
+
+function idOf(item: ImageItem, index: number): string {
+  return typeof item.image === 'string' ? paths.portable(item.image) : `#${index}`
+}
+
+/** The files that a path, a pattern or a CSV names. */
+async function expand(name: string, options: ImagesOptions): Promise<string[]> {
+  const status = await fileStatus(name)
+  if (status?.kind === 'file' && /\.(csv|tsv)$/i.test(name))
+    return (await readCsvRows(name, options.columns, false))
+      .map((row) => String(row.source))
+      .filter((path) => path !== '')
+  if (status?.kind === 'folder') {
+    const found: string[] = []
+    for await (const { path } of listFiles(name)) found.push(path)
+    return found
+  }
+  if (status === undefined && isGlob(name)) return globFiles(name)
+  return [name]
+}
+
+async function sniffAll<T extends { id: string; source: string | Uint8Array }>(
+  entries: readonly T[],
+  options: ImagesOptions,
+) {
+  const usable: T[] = []
+  const skipped: SkippedFile[] = []
+  const concurrency = 4 * Math.min(4, cpuCount())
+  let at = 0
+  for await (const result of mapAhead(entries, (entry) => sniffOne(entry), { concurrency, signal: options.signal })) {
+    const entry = entries[at++]!
+    if (result === undefined) usable.push(entry)
+    else skipped.push({ id: entry.id, ...result })
+  }
+  return { usable, skipped }
+}
+
+/** Undefined for a photo. */
+async function sniffOne(entry: {
+  id: string
+  source: string | Uint8Array
+}): Promise<Omit<SkippedFile, 'id'> | undefined> {
+  const { source } = entry
+  if (typeof source !== 'string') return verdict(sniff(source.subarray(0, SNIFF_BYTES), source.length, entry.id))
+  try {
+    const status = await fileStatus(source)
+    if (status === undefined) return { kind: 'missing', reason: 'no such file' }
+    if (status.kind !== 'file') return { kind: 'unreadable', reason: 'is a folder, not a photo' }
+    const head = await readFileRange(source, 0, SNIFF_BYTES)
+    return verdict(sniff(head, status.size, entry.id))
+  } catch (error) {
+    return { kind: 'unreadable', reason: messageOf(error).replace(`${source}: `, '') }
+  }
+}
+
+function verdict(found: Sniffed): Omit<SkippedFile, 'id'> | undefined {
+  if (found.format !== undefined) return undefined
+  const reason = found.remedy === undefined ? found.reason : `${found.reason}: ${found.remedy}`
+  if (!found.image) return { kind: 'other-file', reason }
+  return { kind: found.remedy === undefined ? 'unreadable' : 'unsupported', reason }
+}
