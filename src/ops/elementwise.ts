@@ -1,0 +1,237 @@
+/** Element-wise arithmetic and activations. g is the gradient of the output, y the output. */
+import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
+import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
+import {
+  broadcast,
+  type Emitter,
+  type GradientContext,
+  type GradientRule,
+  type InferContext,
+  none,
+  type Operator,
+  rule,
+  type UpgradeContext,
+} from './operator.js'
+import { type Tensor, toNumbers } from '../graph/tensor.js'
+
+export const sameType = (c: InferContext): readonly StaticType[] => [c.type(0)]
+
+/** All inputs broadcast together; the output has the first input's element type. */
+export function inferBroadcast(c: InferContext): readonly StaticType[] {
+  let shape = [...c.shape(0)]
+  for (let i = 1; i < c.node.inputs.length; i++) {
+    const next = broadcast(shape, c.shape(i))
+    if (!next) return c.fail(`cannot broadcast shapes (${shape}) and (${c.shape(i)})`)
+    shape = next
+  }
+  return [{ type: c.type(0).type, shape }]
+}
+
+function unary(f: (x: number) => number, derivative: (c: GradientContext) => string): Operator {
+  return { infer: sameType, fold: unaryFold(f), gradient: rule((c) => [derivative(c)]) }
+}
+
+function binary(f: (x: number, y: number) => number, gradient: GradientRule): Operator {
+  return { infer: inferBroadcast, fold: binaryFold(f), gradient: rule(gradient) }
+}
+
+const flat = (f: (x: number) => number): Operator => ({
+  infer: sameType,
+  fold: unaryFold(f),
+  gradient: none('piecewise constant: the derivative is zero almost everywhere'),
+})
+
+const mul = (g: Emitter, a: string, b: string) => g.op('Mul', [a, b])
+const div = (g: Emitter, a: string, b: string) => g.op('Div', [a, b])
+const sub = (g: Emitter, a: string, b: string) => g.op('Sub', [a, b])
+const neg = (g: Emitter, a: string) => g.op('Neg', [a])
+
+/** g where the condition (a bool value) holds, else 0. */
+export const keepWhere = (g: Emitter, condition: string, value: string) => g.op('Where', [condition, value, g.float(0)])
+
+/** The gradient passed where the condition holds; ties between several inputs go to each of them in equal parts. */
+function extremeRule(c: GradientContext): readonly (string | undefined)[] {
+  const { g, node } = c
+  const y = c.output()
+  const hits = node.inputs.map((input) => g.op('Cast', [g.op('Equal', [input, y])], { to: attr.int(1) }))
+  if (hits.length === 1) return [c.grad()]
+  const count = hits.slice(1).reduce((sum, hit) => g.op('Add', [sum, hit]), hits[0] as string)
+  const share = div(g, c.grad(), count)
+  return hits.map((hit, i) => (c.needs(i) ? mul(g, share, hit) : undefined))
+}
+
+function variadicFold(f: (values: readonly number[]) => number): NonNullable<Operator['fold']> {
+  return (inputs, _node, types) => {
+    const shape = types[0]?.shape ?? []
+    const columns = inputs.map((input) => broadcastTo(input as Tensor, shape))
+    return result(types[0], (columns[0] as number[]).map((_, i) => f(columns.map((column) => column[i] as number))))
+  }
+}
+
+/** Clip of opset 6 takes its bounds as attributes. */
+function upgradeClip(c: UpgradeContext): readonly string[] {
+  if (c.opset >= 11) return c.emit(c.inputs, {})
+  const low = c.node.attributes.has('min') ? c.g.float(floatAttribute(c.node, 'min', 0)) : ''
+  const high = c.node.attributes.has('max') ? c.g.float(floatAttribute(c.node, 'max', 0)) : ''
+  return c.emit([c.inputs[0] as string, low, high], {})
+}
+
+/**
+ * Clip(x, low, high) passes the gradient strictly inside the bounds. Read from the output, so that the input need not be
+ * kept: y is strictly inside exactly when x is. The bounds themselves get no gradient.
+ */
+function clipRule(c: GradientContext): readonly (string | undefined)[] {
+  const { g } = c
+  const y = c.output()
+  const low = c.has(1) ? g.op('Greater', [y, c.input(1)]) : undefined
+  const high = c.has(2) ? g.op('Less', [y, c.input(2)]) : undefined
+  const inside = low && high ? g.op('And', [low, high]) : (low ?? high)
+  return [inside ? keepWhere(g, inside, c.grad()) : c.grad()]
+}
+
+/** HardSigmoid y = max(0, min(1, alpha x + beta)): alpha g where 0 < y < 1. */
+function hardSigmoidRule(c: GradientContext): readonly string[] {
+  const { g } = c
+  const y = c.output()
+  const inside = g.op('And', [g.op('Greater', [y, g.float(0)]), g.op('Less', [y, g.float(1)])])
+  return [keepWhere(g, inside, mul(g, c.grad(), g.float(floatAttribute(c.node, 'alpha', 0.2))))]
+}
+
+/** HardSwish y = x HardSigmoid(x; 1/6, 1/2): derivative 0 below -3, 1 above 3, x / 3 + 1 / 2 between. */
+function hardSwishRule(c: GradientContext): readonly string[] {
+  const { g } = c
+  const x = c.input(0)
+  const slope = g.op('Add', [mul(g, x, g.float(1 / 3)), g.float(0.5)])
+  const inner = g.op('Where', [g.op('Less', [x, g.float(3)]), slope, g.float(1)])
+  return [mul(g, c.grad(), keepWhere(g, g.op('Greater', [x, g.float(-3)]), inner))]
+}
+
+/** x^p: p x^(p-1) g and, for the exponent, ln(x) y g (0 where x <= 0, as in PyTorch at x = 0). */
+function powRule(c: GradientContext): readonly (string | undefined)[] {
+  const { g } = c
+  const [x, p] = [c.input(0), c.input(1)]
+  const float = g.typeOf(p).type === g.typeOf(x).type ? p : g.op('Cast', [p], { to: attr.int(1) })
+  const forBase = () => mul(g, c.grad(), mul(g, float, g.op('Pow', [x, sub(g, float, g.float(1))])))
+  const forExponent = () => {
+    const positive = g.op('Greater', [x, g.float(0)])
+    const log = g.op('Log', [g.op('Where', [positive, x, g.float(1)])])
+    return mul(g, c.grad(), mul(g, c.output(), log))
+  }
+  return [c.needs(0) ? forBase() : undefined, c.needs(1) ? forExponent() : undefined]
+}
+
+export const elementwise = {
+  Add: binary((x, y) => x + y, (c) => [c.grad(), c.grad()]),
+  Sub: binary((x, y) => x - y, (c) => [c.grad(), c.needs(1) ? neg(c.g, c.grad()) : undefined]),
+  Mul: binary((x, y) => x * y, (c) => [
+    c.needs(0) ? mul(c.g, c.grad(), c.input(1)) : undefined,
+    c.needs(1) ? mul(c.g, c.grad(), c.input(0)) : undefined,
+  ]),
+  // d(a / b) = g / b, -g y / b
+  Div: {
+    infer: inferBroadcast,
+    fold: (inputs, node, types) => {
+      const integer = types[0]?.type !== 'float32' && types[0]?.type !== 'float64'
+      return binaryFold(integer ? (x, y) => Math.trunc(x / y) : (x, y) => x / y)(inputs, node, types)
+    },
+    gradient: rule((c) => {
+      const { g } = c
+      const scaled = div(g, c.grad(), c.input(1))
+      return [scaled, c.needs(1) ? neg(g, mul(g, scaled, c.output())) : undefined]
+    }),
+  },
+  Pow: { infer: inferBroadcast, fold: binaryFold((x, y) => x ** y), gradient: rule(powRule) },
+  Min: { infer: inferBroadcast, fold: variadicFold((v) => Math.min(...v)), gradient: rule(extremeRule) },
+  Max: { infer: inferBroadcast, fold: variadicFold((v) => Math.max(...v)), gradient: rule(extremeRule) },
+  Sum: { infer: inferBroadcast, gradient: rule((c) => c.node.inputs.map(() => c.grad())) },
+  Mean: {
+    infer: inferBroadcast,
+    gradient: rule((c) => {
+      const share = mul(c.g, c.grad(), c.g.float(1 / c.node.inputs.length))
+      return c.node.inputs.map(() => share)
+    }),
+  },
+  Neg: unary((x) => -x, (c) => neg(c.g, c.grad())),
+  Abs: unary(Math.abs, (c) => mul(c.g, c.grad(), c.g.op('Sign', [c.input(0)]))),
+  // d sqrt(x) = g / (2 y)
+  Sqrt: unary(Math.sqrt, (c) => div(c.g, c.grad(), mul(c.g, c.output(), c.g.float(2)))),
+  Exp: unary(Math.exp, (c) => mul(c.g, c.grad(), c.output())),
+  Log: unary(Math.log, (c) => div(c.g, c.grad(), c.input(0))),
+  // d(1 / x) = -g y^2
+  Reciprocal: unary((x) => 1 / x, (c) => neg(c.g, mul(c.g, c.grad(), mul(c.g, c.output(), c.output())))),
+  Relu: unary((x) => Math.max(x, 0), (c) => keepWhere(c.g, c.g.op('Greater', [c.output(), c.g.float(0)]), c.grad())),
+  // sigmoid' = y (1 - y)
+  Sigmoid: unary((x) => 1 / (1 + Math.exp(-x)), ({ g, grad, output }) =>
+    mul(g, grad(), mul(g, output(), sub(g, g.float(1), output()))),
+  ),
+  // tanh' = 1 - y^2
+  Tanh: unary(Math.tanh, ({ g, grad, output }) => mul(g, grad(), sub(g, g.float(1), mul(g, output(), output())))),
+  // erf' = 2 / sqrt(pi) exp(-x^2)
+  Erf: {
+    infer: sameType,
+    gradient: rule(({ g, grad, input }) => {
+      const square = mul(g, input(0), input(0))
+      return [mul(g, grad(), mul(g, g.op('Exp', [neg(g, square)]), g.float(2 / Math.sqrt(Math.PI))))]
+    }),
+  },
+  // softplus' = sigmoid(x)
+  Softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), (c) =>
+    mul(c.g, c.grad(), c.g.op('Sigmoid', [c.input(0)])),
+  ),
+  LeakyRelu: {
+    infer: sameType,
+    gradient: rule((c) => {
+      const { g } = c
+      const slope = g.float(floatAttribute(c.node, 'alpha', 0.01))
+      return [g.op('Where', [g.op('Greater', [c.input(0), g.float(0)]), c.grad(), mul(g, c.grad(), slope)])]
+    }),
+  },
+  HardSigmoid: { infer: sameType, gradient: rule(hardSigmoidRule) },
+  HardSwish: { infer: sameType, gradient: rule(hardSwishRule) },
+  Clip: {
+    infer: sameType,
+    upgrade: upgradeClip,
+    fold: ([x, low, high], _node, [type]) => {
+      const from = low ? (toNumbers(low)[0] as number) : Number.NEGATIVE_INFINITY
+      const to = high ? (toNumbers(high)[0] as number) : Number.POSITIVE_INFINITY
+      return result(type, toNumbers(x as Tensor).map((v) => Math.min(Math.max(v, from), to)))
+    },
+    gradient: rule(clipRule),
+  },
+  Identity: { infer: sameType, fold: ([x]) => [x as Tensor], gradient: rule((c) => [c.grad()]) },
+  // In inference Dropout is the identity; the mask output is dropped.
+  Dropout: {
+    infer: (c) => [c.type(0), { type: 'bool', shape: c.shape(0) }],
+    upgrade: (c) => {
+      if (c.node.outputs.length > 1 && c.node.outputs[1] !== '')
+        return c.refuse('gives out its mask; only inference-mode Dropout is read')
+      return c.emit([c.inputs[0] as string], {}, 'Identity')
+    },
+    gradient: rule((c) => [c.grad()]),
+  },
+  Floor: flat(Math.floor),
+  Ceil: flat(Math.ceil),
+  Round: flat(roundHalfEven),
+  Sign: flat(Math.sign),
+  // fmod = 1: x - trunc(x / y) y; otherwise the sign follows the divisor.
+  Mod: {
+    infer: inferBroadcast,
+    fold: (inputs, node, types) => {
+      const fmod = intAttribute(node, 'fmod', 0) === 1
+      return binaryFold((x, y) => (fmod ? x % y : x - Math.floor(x / y) * y))(inputs, node, types)
+    },
+    gradient: rule((c) => {
+      const { g } = c
+      const quotient = div(g, c.input(0), c.input(1))
+      const whole = mul(g, g.op('Sign', [quotient]), g.op('Floor', [g.op('Abs', [quotient])]))
+      return [c.grad(), c.needs(1) ? neg(g, mul(g, c.grad(), whole)) : undefined]
+    }),
+  },
+} as const satisfies Record<string, Operator>
+
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x)
+  const rest = x - floor
+  if (rest !== 0.5) return Math.round(x)
+  return floor % 2 === 0 ? floor : floor + 1
+}

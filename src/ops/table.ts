@@ -1,0 +1,68 @@
+/**
+ * The operator table: every operator that Graft knows, one row each, by domain. A row without a shape rule or without an
+ * answer about its gradient does not compile.
+ */
+import { intsAttribute, type StaticType } from '../graph/graph.js'
+import { convolutions } from './convolution.js'
+import { elementwise } from './elementwise.js'
+import { logic } from './logic.js'
+import { microsoftProducts, products } from './matmul.js'
+import { movement } from './movement.js'
+import { normalizations } from './normalization.js'
+import { MICROSOFT, none, type Operator, refuse } from './operator.js'
+import { pools } from './pooling.js'
+import { reductions } from './reduction.js'
+import { extent, groupsOf, windowOf } from './window.js'
+
+
+/** Operators that only gradient rules write. */
+const internal = {
+  ConvTranspose: {
+    infer: (c): readonly StaticType[] => {
+      const { type, shape: x } = c.type(0)
+      const w = c.shape(1)
+      const window = windowOf(c.node, w.slice(2))
+      const extra = intsAttribute(c.node, 'output_padding') ?? w.slice(2).map(() => 0)
+      const sizes = x.slice(2).map((size, i) => {
+        const covered = (size - 1) * (window.strides[i] as number) + extent(w[i + 2] as number, window.dilations[i] as number)
+        return covered + (extra[i] as number) - (window.before[i] as number) - (window.after[i] as number)
+      })
+      return [{ type, shape: [x[0] as number, (w[1] as number) * groupsOf(c.node), ...sizes] }]
+    },
+    gradient: refuse('transposed convolutions are not trained by this version'),
+  },
+  ScatterElements: { infer: (c): readonly StaticType[] => [c.type(0)], gradient: refuse('scattering is not trained by this version') },
+} as const satisfies Record<string, Operator>
+
+const constant = {
+  // Read as an initializer before any row is asked.
+  Constant: { infer: (c) => c.fail('holds no value'), gradient: none('a constant') },
+} as const satisfies Record<string, Operator>
+
+export const STANDARD = {
+  ...constant,
+  ...elementwise,
+  ...logic,
+  ...movement,
+  ...reductions,
+  ...products,
+  ...convolutions,
+  ...pools,
+  ...normalizations,
+  ...internal,
+} as const satisfies Record<string, Operator>
+
+const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Operator>> = new Map([
+  ['', new Map<string, Operator>(Object.entries(STANDARD))],
+  [MICROSOFT, new Map<string, Operator>(Object.entries(microsoftProducts))],
+])
+
+/** The row of an operator; undefined for an unknown one. */
+export function lookup(domain: string, opType: string): Operator | undefined {
+  return DOMAINS.get(domain === 'ai.onnx' ? '' : domain)?.get(opType)
+}
+
+/** All rows, for listings and tests. */
+export function rows(): { domain: string; opType: string; operator: Operator }[] {
+  return [...DOMAINS].flatMap(([domain, map]) => [...map].map(([opType, operator]) => ({ domain, opType, operator })))
+}

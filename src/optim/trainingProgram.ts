@@ -1,0 +1,243 @@
+/**
+ * The training program: forward pass, loss, backward pass, guard, clipping and optimizer as one plain ONNX graph. Weights and
+ * optimizer state are inputs and outputs; what does not train stays inside as a constant.
+ */
+import { differentiate } from '../autodiff/differentiate.js'
+import { InternalError } from '../base/errors.js'
+import { attr } from '../graph/graph.js'
+import { sizeOf, type Tensor } from '../graph/tensor.js'
+import { GraphBuilder } from '../ops/builder.js'
+import type { Specialised } from '../passes/specialise.js'
+import type { HostTensor, Program, StateBinding } from '../runtime/types.js'
+import { globalNorm, type Optimizer } from './optimizer.js'
+
+/** A parameter group: its own learning rate (a scalar fed at each step), with or without weight decay. */
+export interface ParameterGroup {
+  readonly name: string
+  /** @default true */
+  readonly decays?: boolean
+}
+
+export interface TrainingOptions {
+  /** The forward graph with static shapes; it is appended to. */
+  readonly forward: Specialised
+  /** Appends the loss (a scalar) and names what else the step gives out, such as the logits. */
+  readonly loss: (g: GraphBuilder) => { loss: string; extras?: Readonly<Record<string, string>> }
+  /** The group of each parameter; undefined freezes it. */
+  readonly group: (parameter: string) => ParameterGroup | undefined
+  readonly optimizer: Optimizer
+  /** Largest global norm of the gradients. */
+  readonly clipNorm?: number
+  /** Decay of an exponential moving average of the weights, kept as state `<parameter>.ema`. */
+  readonly ema?: number
+  /** Split a step into micro-batches: programs `accumulate` and `apply` take the place of `step`. */
+  readonly accumulate?: boolean
+}
+
+export interface TrainedParameter {
+  readonly name: string
+  readonly dims: readonly number[]
+  readonly group: string
+}
+
+export interface TrainingProgram {
+  /** Forward, backward and update in one; or forward and backward only, when accumulating. */
+  readonly step: Program
+  /** The update from accumulated gradients. */
+  readonly apply: Program | undefined
+  readonly parameters: readonly TrainedParameter[]
+  /** Names of batch-norm statistics that training moves (train-mode batch norm). */
+  readonly statistics: readonly string[]
+  /** Scalar feeds: `lr.<group>`. */
+  readonly rates: readonly string[]
+  /** Everything in the state store, with its value before the first step. */
+  readonly initialState: Readonly<Record<string, HostTensor>>
+}
+
+/** Name of the state in which an optimizer slot of a parameter lies. */
+export const slotName = (parameter: string, slot: string): string => `${parameter}.${slot}`
+
+/** Name of the state that counts the steps that changed something. */
+export const STEP = 'graft.step'
+
+export function compileTraining(options: TrainingOptions): TrainingProgram {
+  const g = options.forward.builder
+  const { loss, extras } = options.loss(g)
+  const groups = new Map<string, ParameterGroup>()
+  const weights = new Map<string, Tensor>()
+  for (const [name, tensor] of g.parameters()) {
+    const group = options.group(name)
+    if (group && tensor.type === 'float32') {
+      groups.set(name, group)
+      weights.set(name, tensor)
+    }
+  }
+  const found = differentiate(g, new Map([[loss, g.float(1)]]), [...groups.keys()])
+  const parameters = [...found.keys()].map((name) => ({ name, dims: g.shape(name), group: groups.get(name)?.name ?? '' }))
+  if (parameters.length === 0) throw new InternalError('no trainable parameter influences the loss')
+  for (const { name } of parameters) g.parameterToInput(name)
+
+  const state = new StateBindings()
+  for (const { name } of parameters) state.initial(name, weights.get(name) as Tensor)
+  const plan: UpdatePlan = { ...options, parameters, decays: (name) => groups.get(name)?.decays ?? true }
+  const statistics = bindStatistics(options.forward, state)
+  g.output('loss', g.op('Identity', [loss]))
+  for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
+
+  if (!options.accumulate) {
+    for (const { name } of parameters) state.input(name)
+    appendUpdate(g, plan, found, state, loss)
+    return {
+      step: { model: g.model(), state: state.bindings },
+      apply: undefined,
+      parameters,
+      statistics,
+      rates: ratesOf(parameters),
+      initialState: state.values,
+    }
+  }
+
+  for (const { name, dims } of parameters) {
+    state.input(name)
+    const sum = g.input(slotName(name, 'accumulated'), { type: 'float32', shape: dims })
+    state.zeros(sum, dims)
+    state.update(g, sum, g.op('Add', [sum, found.get(name) as string]))
+  }
+  const step = { model: g.model(), state: state.bindings }
+  const applied = applyProgram(plan, state)
+  return { step, apply: applied, parameters, statistics, rates: ratesOf(parameters), initialState: state.values }
+}
+
+/** Which state each input and output stands for. */
+class StateBindings {
+  bindings: StateBinding[] = []
+  readonly values: Record<string, HostTensor> = {}
+
+  initial(name: string, tensor: Tensor): void {
+    this.values[name] = { type: 'float32', dims: tensor.dims, data: tensor.data as Float32Array }
+  }
+
+  zeros(name: string, dims: readonly number[]): void {
+    this.values[name] = { type: 'float32', dims, data: new Float32Array(sizeOf(dims)) }
+    this.input(name)
+  }
+
+  input(name: string): void {
+    if (!this.bindings.some((b) => b.input === name)) this.bindings.push({ name, input: name })
+  }
+
+  update(g: GraphBuilder, name: string, value: string): void {
+    const output = `${name}.next`
+    g.output(output, value)
+    this.bindings = this.bindings.map((b) => (b.name === name ? { ...b, output } : b))
+  }
+}
+
+interface UpdatePlan {
+  readonly optimizer: Optimizer
+  readonly clipNorm?: number
+  readonly ema?: number
+  readonly parameters: readonly TrainedParameter[]
+  readonly decays: (parameter: string) => boolean
+}
+
+const ratesOf = (parameters: readonly TrainedParameter[]) => [...new Set(parameters.map((p) => `lr.${p.group}`))]
+
+function bindStatistics(forward: Specialised, state: StateBindings): string[] {
+  const g = forward.builder
+  for (const { statistic, value } of forward.statistics) {
+    state.initial(statistic, g.parameters().get(statistic) as Tensor)
+    g.parameterToInput(statistic)
+    state.input(statistic)
+    state.update(g, statistic, value)
+  }
+  return forward.statistics.map((s) => s.statistic)
+}
+
+/** Guard, clipping, optimizer chain, learning rates and moving averages for all parameters. */
+function appendUpdate(g: GraphBuilder, plan: UpdatePlan, gradients: ReadonlyMap<string, string>, state: StateBindings, loss: string | undefined): void {
+  const norm = globalNorm(g, plan.parameters.map((p) => gradients.get(p.name) as string))
+  const suspects = loss === undefined ? norm : g.op('Add', [norm, g.op('Mul', [loss, g.float(0)])])
+  const finite = g.op('Not', [g.op('Or', [g.op('IsNaN', [suspects]), g.op('IsInf', [suspects])])])
+  g.output('grad_norm', norm)
+  g.output('finite', g.op('Cast', [finite], { to: attr.int(1) }))
+
+  const stepBefore = g.input(STEP, { type: 'float32', shape: [] })
+  state.zeros(STEP, [])
+  const step = g.op('Add', [stepBefore, g.op('Cast', [finite], { to: attr.int(1) })])
+  state.update(g, STEP, step)
+
+  const rates = new Map<string, string>()
+  for (const rate of ratesOf(plan.parameters)) rates.set(rate, g.input(rate, { type: 'float32', shape: [] }))
+  const clip = plan.clipNorm === undefined ? undefined : clipFactor(g, norm, plan.clipNorm)
+  const guarded = (next: string, before: string) => g.op('Where', [finite, next, before])
+
+  for (const { name, dims, group } of plan.parameters) {
+    g.scope(`update/${name}`, () => {
+      const gradient = gradients.get(name) as string
+      let update = clip === undefined ? gradient : g.op('Mul', [gradient, clip])
+      for (const piece of plan.optimizer.pieces) {
+        for (const slot of piece.slots) {
+          g.input(slotName(name, slot), { type: 'float32', shape: dims })
+          state.zeros(slotName(name, slot), dims)
+        }
+        update = piece.apply(update, {
+          g,
+          parameter: name,
+          step,
+          decays: plan.decays(name),
+          slot: (slot) => slotName(name, slot),
+          setSlot: (slot, value) => state.update(g, slotName(name, slot), guarded(value, slotName(name, slot))),
+        })
+      }
+      const moved = g.op('Sub', [name, g.op('Mul', [update, rates.get(`lr.${group}`) as string])])
+      const next = guarded(moved, name)
+      state.update(g, name, next)
+      if (plan.ema !== undefined) appendAverage(g, plan.ema, name, dims, next, state, guarded)
+    })
+  }
+}
+
+/** min(1, clip / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. */
+function clipFactor(g: GraphBuilder, norm: string, clip: number): string {
+  return g.op('Min', [g.op('Div', [g.float(clip), g.op('Add', [norm, g.float(1e-6)])]), g.float(1)])
+}
+
+/** average <- decay average + (1 - decay) weight, starting from the weight before the first step. */
+function appendAverage(
+  g: GraphBuilder,
+  decay: number,
+  name: string,
+  dims: readonly number[],
+  next: string,
+  state: StateBindings,
+  guarded: (next: string, before: string) => string,
+): void {
+  const average = g.input(slotName(name, 'ema'), { type: 'float32', shape: dims })
+  const start = state.values[name] as HostTensor
+  state.values[average] = { ...start, data: Float32Array.from(start.data as Float32Array) }
+  state.input(average)
+  const mixed = g.op('Add', [g.op('Mul', [average, g.float(decay)]), g.op('Mul', [next, g.float(1 - decay)])])
+  state.update(g, average, guarded(mixed, average))
+}
+
+/** The update as a program of its own: reads the accumulated gradients and sets them back to zero. */
+function applyProgram(plan: UpdatePlan, values: StateBindings): Program {
+  const g = new GraphBuilder('apply')
+  const state = new StateBindings()
+  const gradients = new Map<string, string>()
+  for (const { name, dims } of plan.parameters) {
+    g.input(name, { type: 'float32', shape: dims })
+    state.input(name)
+    state.values[name] = values.values[name] as HostTensor
+    const sum = g.input(slotName(name, 'accumulated'), { type: 'float32', shape: dims })
+    state.zeros(sum, dims)
+    gradients.set(name, sum)
+  }
+  appendUpdate(g, plan, gradients, state, undefined)
+  for (const { name, dims } of plan.parameters)
+    state.update(g, slotName(name, 'accumulated'), g.op('Expand', [g.float(0), g.ints(dims)]))
+  Object.assign(values.values, state.values)
+  return { model: g.model(), state: state.bindings }
+}
+

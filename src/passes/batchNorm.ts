@@ -1,0 +1,67 @@
+/** Rewrites of BatchNormalization for training. The saved graph never sees them. */
+import { attr, floatAttribute, type Node } from '../graph/graph.js'
+import type { GraphBuilder } from '../ops/builder.js'
+import { reshape } from '../ops/movement.js'
+
+/**
+ * Frozen statistics, folded into the convolution before it; W, gamma and beta stay trainable and no activation is touched.
+ *
+ * Before: y = BatchNormalization(Conv(x, W, b), gamma, beta, mean, var)
+ * After:  y = Conv(x, W s, beta + (b - mean) s),  s = gamma / sqrt(var + eps)
+ *
+ * Returns false where no convolution stands directly before it.
+ */
+export function foldIntoConvolution(g: GraphBuilder, convolution: Node | undefined, node: Node, inputs: readonly string[]): boolean {
+  if (convolution?.opType !== 'Conv' || convolution.domain !== '') return false
+  const [x, w, b] = convolution.inputs as [string, string, string | undefined]
+  const [, gamma, beta, mean, variance] = inputs as [string, string, string, string, string]
+  const shape = g.shape(w)
+  const output = node.outputs[0] as string
+  g.scope(output, () => {
+    const deviation = g.op('Sqrt', [g.op('Add', [variance, g.float(floatAttribute(node, 'epsilon', 1e-5))])])
+    const scale = g.op('Div', [gamma, deviation])
+    const weight = g.op('Mul', [w, reshape(g, scale, shape.map((d, i) => (i === 0 ? d : 1)))])
+    const centre = b === undefined ? g.op('Neg', [mean]) : g.op('Sub', [b, mean])
+    const bias = g.op('Add', [beta, g.op('Mul', [centre, scale])])
+    g.op('Conv', [x, weight, bias], Object.fromEntries(convolution.attributes), { outputs: [output] })
+  })
+  return true
+}
+
+/** The new running statistics that a train-mode batch norm gives out. */
+export interface StatisticsUpdate {
+  readonly statistic: string
+  readonly value: string
+}
+
+/**
+ * Batch statistics (Ioffe and Szegedy 2015): y = gamma (x - m) / sqrt(v + eps) + beta with m, v over the batch (N, spatial).
+ * Running statistics move by `momentum` towards the batch's, the variance unbiased, as PyTorch does.
+ */
+export function withBatchStatistics(g: GraphBuilder, node: Node, inputs: readonly string[], momentum: number): StatisticsUpdate[] {
+  const [x, gamma, beta, mean, variance] = inputs as [string, string, string, string, string]
+  const shape = g.shape(x)
+  const channel = shape.map((d, i) => (i === 1 ? d : 1))
+  const axes = g.ints(shape.flatMap((_, i) => (i === 1 ? [] : [i])))
+  const keep = { keepdims: attr.int(1) }
+  const output = node.outputs[0] as string
+  return g.scope(output, () => {
+    const m = g.op('ReduceMean', [x, axes], keep)
+    const centred = g.op('Sub', [x, m])
+    const v = g.op('ReduceMean', [g.op('Mul', [centred, centred]), axes], keep)
+    const r = g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [v, g.float(floatAttribute(node, 'epsilon', 1e-5))])])])
+    const scale = g.op('Mul', [reshape(g, gamma, channel), r])
+    g.op('Add', [g.op('Mul', [centred, scale]), reshape(g, beta, channel)], {}, { outputs: [output] })
+    const count = shape.reduce((product, d, i) => (i === 1 ? product : product * d), 1)
+    const moved = (running: string, batch: string) =>
+      g.op('Add', [
+        g.op('Mul', [running, g.float(1 - momentum)]),
+        g.op('Mul', [reshape(g, batch, g.shape(running)), g.float(momentum)]),
+      ])
+    const unbiased = g.op('Mul', [v, g.float(count / Math.max(count - 1, 1))])
+    return [
+      { statistic: mean, value: moved(mean, m) },
+      { statistic: variance, value: moved(variance, unbiased) },
+    ]
+  })
+}

@@ -1,0 +1,85 @@
+/**
+ * The engine: onnxruntime sessions in a worker thread, so that progress, abort and Ctrl-C stay alive while a step runs.
+ * Results depend on the thread count; it is part of what a run records.
+ */
+import { cpuCount, startWorker } from '#platform'
+import { GraftError } from '../base/errors.js'
+import { writeModel } from '../onnx/writer.js'
+import type { Envelope, Reply, Request } from './protocol.js'
+import type { HostTensor, Program } from './types.js'
+
+export interface EngineOptions {
+  /** Threads for the arithmetic. @default the machine's cores */
+  readonly threads?: number
+  readonly signal?: AbortSignal
+}
+
+export interface LoadedProgram {
+  /** Feeds every input that is not state; returns every output that is not state. */
+  run(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>
+  release(): Promise<void>
+}
+
+export interface Engine {
+  readonly threads: number
+  load(program: Program): Promise<LoadedProgram>
+  setState(values: Readonly<Record<string, HostTensor>>): Promise<void>
+  /** Copies of the named states. */
+  getState(names: readonly string[]): Promise<Record<string, HostTensor>>
+  close(): Promise<void>
+}
+
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  options.signal?.throwIfAborted()
+  const threads = options.threads ?? cpuCount()
+  const pending = new Map<number, { resolve: (tensors: Record<string, HostTensor>) => void; reject: (error: Error) => void }>()
+  const worker = startWorker(new URL('./worker.js', import.meta.url))
+  let closed: Error | undefined
+  const fail = (error: Error) => {
+    closed ??= error
+    for (const { reject } of pending.values()) reject(error)
+    pending.clear()
+  }
+  worker.receive((message) => {
+    const reply = message as Reply
+    const waiting = pending.get(reply.id)
+    pending.delete(reply.id)
+    if (reply.ok) waiting?.resolve(reply.tensors as Record<string, HostTensor>)
+    else waiting?.reject(new GraftError(`onnxruntime: ${reply.message}`))
+  })
+  worker.onExit((reason) => fail(new GraftError(`The engine's worker ended: ${reason}`)))
+
+  let next = 0
+  const ask = (request: Request): Promise<Record<string, HostTensor>> => {
+    if (closed) return Promise.reject(closed)
+    const id = next++
+    return new Promise((resolve, reject) => {
+      pending.set(id, { resolve, reject })
+      const envelope: Envelope = { id, request }
+      worker.send(envelope)
+    })
+  }
+
+  let programs = 0
+  return {
+    threads,
+    async load(program) {
+      const id = programs++
+      await ask({ kind: 'load', program: id, model: writeModel(program.model), state: program.state, threads })
+      return {
+        run: (feeds) => ask({ kind: 'run', program: id, feeds }),
+        release: async () => {
+          await ask({ kind: 'release', program: id })
+        },
+      }
+    },
+    async setState(values) {
+      await ask({ kind: 'setState', values })
+    },
+    getState: (names) => ask({ kind: 'getState', names }),
+    async close() {
+      fail(new GraftError('The engine is closed.'))
+      await worker.stop()
+    },
+  }
+}

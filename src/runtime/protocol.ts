@@ -1,0 +1,15 @@
+/** Messages between the engine and its worker. */
+import type { HostTensor, StateBinding } from './types.js'
+
+export type Request =
+  | { readonly kind: 'load'; readonly program: number; readonly model: Uint8Array; readonly state: readonly StateBinding[]; readonly threads: number }
+  | { readonly kind: 'run'; readonly program: number; readonly feeds: Readonly<Record<string, HostTensor>> }
+  | { readonly kind: 'release'; readonly program: number }
+  | { readonly kind: 'setState'; readonly values: Readonly<Record<string, HostTensor>> }
+  | { readonly kind: 'getState'; readonly names: readonly string[] }
+
+export type Reply =
+  | { readonly id: number; readonly ok: true; readonly tensors: Readonly<Record<string, HostTensor>> }
+  | { readonly id: number; readonly ok: false; readonly message: string }
+
+export type Envelope = { readonly id: number; readonly request: Request }

@@ -1,0 +1,98 @@
+/**
+ * Sessions and the state store, as they live inside the worker. The only file that imports onnxruntime.
+ *
+ * State is kept in two sets of tensors that change places: a run reads one and writes the other, so that no weight is
+ * copied. A state's spare is made when a program first writes it.
+ */
+import * as ort from 'onnxruntime-node'
+import type { HostTensor, StateBinding } from './types.js'
+
+type OrtTensor = ort.Tensor
+
+interface Loaded {
+  readonly session: ort.InferenceSession
+  readonly state: readonly StateBinding[]
+  readonly returned: readonly string[]
+}
+
+interface Slot {
+  current: OrtTensor
+  spare: OrtTensor | undefined
+}
+
+export class Sessions {
+  readonly #programs = new Map<number, Loaded>()
+  readonly #state = new Map<string, Slot>()
+
+  async load(id: number, model: Uint8Array, state: readonly StateBinding[], threads: number): Promise<void> {
+    const session = await ort.InferenceSession.create(model, {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+    })
+    const written = new Set(state.map((s) => s.output))
+    this.#programs.set(id, { session, state, returned: session.outputNames.filter((name) => !written.has(name)) })
+  }
+
+  async run(id: number, feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+    const program = this.#programs.get(id)
+    if (!program) throw new Error(`program ${id} is not loaded`)
+    const inputs: Record<string, OrtTensor> = {}
+    for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(tensor)
+    const fetches: Record<string, OrtTensor | null> = {}
+    for (const name of program.returned) fetches[name] = null
+    const written: { slot: Slot; output: string }[] = []
+    for (const { name, input, output } of program.state) {
+      const slot = this.#slot(name)
+      inputs[input] = slot.current
+      if (output === undefined) continue
+      slot.spare ??= likeTensor(slot.current)
+      fetches[output] = slot.spare
+      written.push({ slot, output })
+    }
+    const results = await program.session.run(inputs, fetches)
+    for (const { slot, output } of written) {
+      // onnxruntime-node fills the tensor it was given; other flavours return a new one and leave it as it was.
+      const next = results[output] as OrtTensor
+      slot.spare = slot.current
+      slot.current = next
+    }
+    return Object.fromEntries(program.returned.map((name) => [name, toHost(results[name] as OrtTensor, false)]))
+  }
+
+  async release(id: number): Promise<void> {
+    const program = this.#programs.get(id)
+    this.#programs.delete(id)
+    await program?.session.release()
+  }
+
+  setState(values: Readonly<Record<string, HostTensor>>): void {
+    for (const [name, tensor] of Object.entries(values)) this.#state.set(name, { current: toOrt(tensor), spare: undefined })
+  }
+
+  getState(names: readonly string[]): Record<string, HostTensor> {
+    return Object.fromEntries(names.map((name) => [name, toHost(this.#slot(name).current, true)]))
+  }
+
+  #slot(name: string): Slot {
+    const slot = this.#state.get(name)
+    if (!slot) throw new Error(`the state "${name}" was never set`)
+    return slot
+  }
+}
+
+function toOrt(tensor: HostTensor): OrtTensor {
+  return new ort.Tensor(tensor.type, tensor.data as Float32Array, tensor.dims as number[]) as OrtTensor
+}
+
+function likeTensor(tensor: OrtTensor): OrtTensor {
+  return new ort.Tensor('float32', new Float32Array(tensor.size), tensor.dims as number[]) as OrtTensor
+}
+
+/** State is copied (the worker keeps writing to it); what a run returned is handed over. */
+function toHost(tensor: OrtTensor, copy: boolean): HostTensor {
+  const data = tensor.data as HostTensor['data']
+  return { type: tensor.type as HostTensor['type'], dims: [...tensor.dims], data: copy ? data.slice() : data }
+}
