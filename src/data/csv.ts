@@ -1,6 +1,6 @@
 /** A CSV of photos: one row a photo, with a path (relative to the CSV), a label and perhaps a split. */
 import { type CsvError, parse } from 'csv-parse/sync'
-import { paths, readFileText } from '#platform'
+import { exists, paths, readFileText } from '#platform'
 import { GraftError, messageOf } from '../base/errors.js'
 import { list } from './layout.js'
 
@@ -48,17 +48,28 @@ export async function readCsvRows(path: string, columns: CsvColumns = {}, labell
   const labelAt = column(path, names, columns.label, LABEL_NAMES, labelled)
   const splitAt = column(path, names, columns.split, SPLIT_NAMES, false)
   const folder = paths.folder(path)
-  return rows.map(({ record, info }) => {
-    const written = record[pathAt]?.trim() ?? ''
-    const source = paths.absolute(written) ? written : paths.join(folder, written)
-    return {
+  const found: Row[] = []
+  for (const { record, info } of rows) {
+    const written = await existing(folder, record[pathAt]?.trim() ?? '')
+    found.push({
       where: `line ${info.lines}`,
       id: paths.portable(written),
-      source: written === '' ? '' : source,
+      source: written === '' ? '' : located(folder, written),
       label: labelAt === -1 ? undefined : record[labelAt],
       split: splitAt === -1 ? undefined : record[splitAt],
-    }
-  })
+    })
+  }
+  return found
+}
+
+function located(folder: string, written: string): string {
+  return paths.absolute(written) ? written : paths.join(folder, written)
+}
+
+/** A path written on Windows has backslashes; elsewhere these are taken as separators unless a file has that very name. */
+async function existing(folder: string, written: string): Promise<string> {
+  if (!written.includes('\\') || (await exists(located(folder, written)))) return written
+  return written.replaceAll('\\', '/')
 }
 
 function parseText(path: string, text: string): Parsed[] {

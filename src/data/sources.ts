@@ -30,7 +30,7 @@ export async function labelledPhotos(
   source: string | readonly (ImageItem | string)[],
   options: ImagesOptions,
 ): Promise<Collected> {
-  if (typeof source !== 'string') return fromRows(itemRows(source), options)
+  if (typeof source !== 'string') return fromRows(source.map(itemRow), options)
   const status = await fileStatus(source)
   if (status?.kind === 'folder') return fromFolder(source, options)
   if (status?.kind === 'file' && /\.(csv|tsv)$/i.test(source))
@@ -63,18 +63,15 @@ async function fromFolder(root: string, options: ImagesOptions): Promise<Collect
   return { found, skipped, warnings: [...layout.warnings] }
 }
 
-function itemRows(items: readonly (ImageItem | string)[]): Row[] {
-  return items.map((given, i) => {
-    const item = typeof given === 'string' ? { image: given } : given
-    const known = typeof item?.image === 'string' || item?.image instanceof Uint8Array
-    if (!known)
-      throw new UsageError(`item ${i}: image is ${describe(item?.image)}, expected a path or a Uint8Array`, {
-        remedy: 'Give { image: path or encoded bytes, label }.',
-      })
-    const id = typeof item.image === 'string' ? paths.portable(item.image) : `#${i}`
-    const label = item.label === undefined ? undefined : String(item.label)
-    return { where: `item ${i}`, id, source: item.image, label, split: item.split }
-  })
+function itemRow(given: ImageItem | string, i: number): Row {
+  const item = typeof given === 'string' ? { image: given } : given
+  if (typeof item?.image !== 'string' && !(item?.image instanceof Uint8Array))
+    throw new UsageError(`item ${i}: image is ${describe(item?.image)}, expected a path or a Uint8Array`, {
+      remedy: 'Give { image: path or encoded bytes, label }.',
+    })
+  const id = typeof item.image === 'string' ? paths.portable(item.image) : `#${i}`
+  const label = item.label === undefined ? undefined : String(item.label)
+  return { where: `item ${i}`, id, source: item.image, label, split: item.split }
 }
 
 function describe(value: unknown): string {
@@ -104,37 +101,42 @@ async function fromRows(rows: readonly Row[], options: ImagesOptions): Promise<C
   }
   const checked = await sniffAll([...kept.values()], options)
   const found = checked.usable.map(({ id, source, label, split }) => ({ id, source, label, split }))
-  return { found, skipped: [...skipped, ...checked.skipped], warnings: [] }
+  for (const skip of checked.skipped) {
+    const { where } = kept.get(skip.id)!
+    skipped.push(where.startsWith('line') ? { ...skip, reason: `${skip.reason} (${where})` } : skip)
+  }
+  return { found, skipped, warnings: [] }
 }
 
 function conflict(first: Row, second: Row): string {
   return `is listed on ${first.where} as ${JSON.stringify(first.label)} and here as ${JSON.stringify(second.label)}`
 }
 
-async function unlabelled(
+/** Photos of any folder, pattern, file, CSV or list, without labels. */
+export async function unlabelledPhotos(
   source: string | readonly (ImageItem | string)[],
   options: ImagesOptions,
 ): Promise<Collected> {
-  const rows: Row[] = []
-  const foreign: SkippedFile[] = []
-  const list = typeof source === 'string' ? [source] : source
-  for (const [i, item] of list.entries()) {
-    if (typeof item !== 'string') rows.push({ ...itemRows([item])[0]!, id: idOf(item, i), where: `item ${i}` })
-    else
-      for (const path of await expand(item, options))
-        rows.push({ where: `item ${i}`, id: paths.portable(path), source: path, label: undefined, split: undefined })
+  const rows = new Map<string, Row>()
+  const named = new Set<string>()
+  for (const [i, item] of (typeof source === 'string' ? [source] : source).entries()) {
+    if (typeof item !== 'string') {
+      const row = itemRow(item, i)
+      rows.set(row.id, { ...row, split: undefined })
+      continue
+    }
+    named.add(paths.portable(item))
+    for (const path of await expand(item, options)) {
+      const id = paths.portable(path)
+      rows.set(id, { where: `item ${i}`, id, source: path, label: undefined, split: undefined })
+    }
   }
-  const unique = [...new Map(rows.map((row) => [row.id, { ...row, split: undefined }])).values()]
-  const named = new Set(list.filter((item) => typeof item === 'string').map((item) => paths.portable(item)))
-  const { found, skipped } = await fromRows(unique, options)
+  const { found, skipped } = await fromRows([...rows.values()], options)
   // A file that the user named is meant as a photo, whatever it is called.
-  for (const skip of skipped)
-    foreign.push(skip.kind === 'other-file' && named.has(skip.id) ? { ...skip, kind: 'unreadable' } : skip)
-  return { found, skipped: foreign, warnings: [] }
-}
-
-function idOf(item: ImageItem, index: number): string {
-  return typeof item.image === 'string' ? paths.portable(item.image) : `#${index}`
+  const meant = skipped.map((skip): SkippedFile => {
+    return skip.kind === 'other-file' && named.has(skip.id) ? { ...skip, kind: 'unreadable' } : skip
+  })
+  return { found, skipped: meant, warnings: [] }
 }
 
 /** The files that a path, a pattern or a CSV names. */
