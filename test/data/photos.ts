@@ -1,0 +1,29 @@
+/** Pictures made from a seed: smooth shapes with some grain, so that resizing and compression have something to do. */
+import { Random } from '#graft/base/random.js'
+import type { RgbImage } from '#graft/platform/image.js'
+
+/** A picture that looks the same at any size for one seed; `grain` is the deviation of its noise. */
+export function testPhoto(width: number, height: number, seed: number, grain = 6): RgbImage {
+  const random = new Random(seed, 'photo')
+  const waves = Array.from({ length: 12 }, () => ({
+    channel: random.integer(3),
+    x: random.uniform(-14, 14),
+    y: random.uniform(-14, 14),
+    phase: random.uniform(0, 2 * Math.PI),
+    height: random.uniform(15, 45),
+  }))
+  const base = [random.uniform(90, 160), random.uniform(90, 160), random.uniform(90, 160)]
+  const data = new Uint8Array(width * height * 3)
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const pixel = [base[0]!, base[1]!, base[2]!]
+      for (const wave of waves)
+        pixel[wave.channel] =
+          pixel[wave.channel]! + wave.height * Math.sin((wave.x * x) / width + (wave.y * y) / height + wave.phase)
+      for (let c = 0; c < 3; c++) {
+        const noise = grain === 0 ? 0 : grain * (random.uniform() + random.uniform() - 1) * 2
+        data[(y * width + x) * 3 + c] = Math.max(0, Math.min(255, Math.round(pixel[c]! + noise)))
+      }
+    }
+  return { width, height, data }
+}
