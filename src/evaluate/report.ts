@@ -1,0 +1,78 @@
+/**
+ * The report of a run: one HTML page that holds everything it shows, reads without scripts, and asks the network for nothing
+ * (its content policy forbids it to). One section a file in `report/`; a section without data is left out.
+ */
+import { benefits } from './report/benefits.js'
+import { calibration } from './report/calibration.js'
+import { candidates } from './report/candidates.js'
+import { classes } from './report/classes.js'
+import { confusion } from './report/confusion.js'
+import { curves } from './report/curves.js'
+import type { ReportData } from './report/data.js'
+import { dataSummary, skipped } from './report/dataSummary.js'
+import { headline } from './report/headline.js'
+import { type Html, html, textOf, trusted } from './report/html.js'
+import { labelErrors, mistakes } from './report/mistakes.js'
+import { type Section, section } from './report/parts.js'
+import { reproduction } from './report/reproduction.js'
+import { resources } from './report/resources.js'
+import { STYLE } from './report/style.js'
+import { warnings } from './report/warnings.js'
+
+export type * from './report/data.js'
+
+const SECTIONS: readonly (readonly [id: string, title: string, body: (data: ReportData) => Html | undefined])[] = [
+  ['warnings', 'Before you trust these figures', warnings],
+  ['candidates', 'What was tried', candidates],
+  ['benefits', 'What transfer bought you', benefits],
+  ['classes', 'Class by class', classes],
+  ['confusion', 'What is confused with what', confusion],
+  ['mistakes', 'Worst mistakes', mistakes],
+  ['label-errors', 'Likely label errors', labelErrors],
+  ['curves', 'Learning curves', curves],
+  ['calibration', 'Can the confidence be trusted?', calibration],
+  ['data', 'The photos', dataSummary],
+  ['skipped', 'Left out', skipped],
+  ['resources', 'Time and memory', resources],
+  ['reproduction', 'Do it again', reproduction],
+]
+
+const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+/** The whole page, as the text of `report.html`. */
+export function renderReport(data: ReportData): string {
+  const sections: Section[] = []
+  for (const [id, title, body] of SECTIONS) {
+    const content = body(data)
+    if (content !== undefined) sections.push(section(id, title, content))
+  }
+  return textOf(html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${trusted(POLICY)}">
+<meta name="color-scheme" content="light dark">
+<title>${data.title}</title>
+<style>${trusted(STYLE)}</style>
+</head>
+<body>
+<header>
+<h1><bdi>${data.title}</bdi></h1>
+<p class="lead">${data.summary}</p>
+${headline(data)}
+${sections.length > 1 && html`<nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>`}
+</header>
+<main>
+${sections.map(
+  ({ id, title, body }) => html`<section id="${id}" aria-labelledby="${id}-title">
+<h2 id="${id}-title">${title}</h2>
+${body}
+</section>
+`,
+)}</main>
+${data.footer !== undefined && html`<footer>${data.footer}</footer>`}
+</body>
+</html>
+`)
+}

@@ -1,0 +1,204 @@
+/**
+ * Everything the report can show, as JSON-like data. Only the title, the summary and the class names are required: a section
+ * whose data are absent is left out. Thumbnails are data URIs (JPEG, PNG, WebP, AVIF or GIF in base64) made by the
+ * caller; anything else is shown as the picture's name. All texts are plain text: the report escapes them.
+ */
+import type { Reliability, Temperature } from '../calibration.js'
+import type { Evaluation } from '../evaluation.js'
+import type { Difference, Interval } from '../intervals.js'
+import type { LabelCurve } from '../labelCurve.js'
+
+/** A photo by its name (a path as the user knows it) and, where there is one, its small picture. */
+export interface Picture {
+  readonly name: string
+  /** For example 'data:image/jpeg;base64,...', about 96 pixels on the longer side. */
+  readonly thumbnail?: string | undefined
+}
+
+export interface Baseline {
+  /** 'Majority class', 'Nearest class mean'. */
+  readonly name: string
+  readonly accuracy: number
+  readonly interval?: Interval | undefined
+}
+
+export interface Candidate {
+  /** 'Linear probe', 'Fine-tuning (LP-FT)'. */
+  readonly name: string
+  /** Accuracy on the split that chose. */
+  readonly accuracy: number
+  readonly interval?: Interval | undefined
+  readonly macroF1?: number | undefined
+  readonly seconds?: number | undefined
+  readonly kept: boolean
+  /** 'penalty 0.01, 12 blocks frozen'; or why it was not run to its end. */
+  readonly note?: string | undefined
+}
+
+/** Photos of one cell of the confusion matrix. */
+export interface ConfusionCell {
+  readonly truth: number
+  readonly predicted: number
+  /** Some or all of the cell's photos; the count comes from the evaluation. */
+  readonly pictures: readonly Picture[]
+}
+
+export interface Mistake extends Picture {
+  readonly truth: number
+  readonly predicted: number
+  /** Probability of the predicted class. */
+  readonly confidence: number
+}
+
+export interface LikelyLabelError extends Picture {
+  /** Class it is labelled with. */
+  readonly given: number
+  readonly suggested: number
+  /** Probability of the suggested class. */
+  readonly confidence: number
+  /** Probability of the given class. */
+  readonly selfConfidence: number
+  readonly split?: string | undefined
+}
+
+export interface CurvePanel {
+  /** 'Loss', 'Accuracy'. */
+  readonly title: string
+  readonly xLabel: string
+  readonly yLabel: string
+  /** y is a share, shown in percent. */
+  readonly percent?: boolean
+  readonly series: readonly {
+    readonly name: string
+    readonly points: readonly { readonly x: number; readonly y: number }[]
+  }[]
+  /** x of the weights that were kept. */
+  readonly kept?: number | undefined
+}
+
+export interface Calibration {
+  /** The split on which T was fitted, and the one that the figures below are measured on. */
+  readonly fittedOn: string
+  readonly measuredOn: string
+  readonly temperature: Temperature
+  readonly before: Reliability
+  readonly after: Reliability
+}
+
+export interface Phase {
+  /** 'Reading photos', 'Features', 'Probe', 'Fine-tuning'. */
+  readonly name: string
+  readonly seconds: number
+  /** Peak resident memory during the phase. */
+  readonly peakBytes?: number | undefined
+}
+
+export interface Resources {
+  readonly phases: readonly Phase[]
+  readonly totalSeconds: number
+  readonly peakBytes?: number | undefined
+  readonly threads?: number | undefined
+  /** 'Linux x64, 2 cores'. */
+  readonly machine?: string | undefined
+}
+
+export interface Warning {
+  /** One line: '14 photos occur more than once'. */
+  readonly title: string
+  /** What it means and what to do. */
+  readonly detail: string
+  readonly pictures?: readonly Picture[] | undefined
+}
+
+export interface DataSummary {
+  /** The folder or file that was given. */
+  readonly source: string
+  /** counts[k] photos of class k. */
+  readonly splits: readonly { readonly name: string; readonly counts: readonly number[] }[]
+  /** Where the splits come from: 'folders named train and test', '15% of each class, seed 0'. */
+  readonly splitRule?: string | undefined
+}
+
+export interface Skipped {
+  readonly name: string
+  readonly reason: string
+}
+
+export interface Reproduction {
+  /** The command line that repeats the run. */
+  readonly command: string
+  /** The run file, as it is written beside the report. */
+  readonly file: unknown
+  /** Name of the run file. Default 'run.json'. */
+  readonly fileName?: string | undefined
+  /** Program, library and platform versions by name. */
+  readonly versions?: Readonly<Record<string, string>> | undefined
+}
+
+/** The same network from random weights in the same time. */
+export interface ScratchComparison {
+  readonly pretrained: number
+  readonly pretrainedInterval?: Interval | undefined
+  readonly scratch: number
+  readonly scratchInterval?: Interval | undefined
+  /** Pretrained minus scratch on the same photos. */
+  readonly difference?: Difference | undefined
+  /** Training time that each was given. */
+  readonly seconds: number
+  readonly note?: string | undefined
+}
+
+/** Accuracy of the kept model and of a baseline on photos made worse, by severity. */
+export interface Robustness {
+  /** 'Trained from scratch', 'Nearest class mean'. */
+  readonly baselineName?: string | undefined
+  readonly n: number
+  readonly corruptions: readonly {
+    /** 'Blur', 'Noise', 'Brightness', 'JPEG'. */
+    readonly name: string
+    /** Severity 0 is the photo itself. */
+    readonly levels: readonly {
+      readonly severity: number
+      readonly model: number
+      readonly baseline?: number | undefined
+    }[]
+  }[]
+}
+
+export interface Benefits {
+  readonly scratch?: ScratchComparison | undefined
+  readonly labelCurve?: LabelCurve | undefined
+  readonly robustness?: Robustness | undefined
+  /** What was left out of the comparison and why, e.g. the time budget. */
+  readonly notes?: readonly string[] | undefined
+}
+
+export interface ReportData {
+  readonly title: string
+  /** What was done, in a sentence. */
+  readonly summary: string
+  /** 'graft-ml 0.1.0', and a date where the caller wants one. */
+  readonly footer?: string | undefined
+  readonly classes: readonly string[]
+  /** The kept model on the split that nothing was chosen on. */
+  readonly evaluation?: (Evaluation & { readonly split: string }) | undefined
+  readonly baselines?: readonly Baseline[] | undefined
+  readonly candidates?:
+    | { readonly split: string; readonly reason: string; readonly items: readonly Candidate[] }
+    | undefined
+  readonly confusionCells?: readonly ConfusionCell[] | undefined
+  /** Most confident first. */
+  readonly mistakes?: readonly Mistake[] | undefined
+  /** Most likely first. */
+  readonly labelErrors?:
+    | { readonly checked: number; readonly found: number; readonly items: readonly LikelyLabelError[] }
+    | undefined
+  readonly curves?: readonly CurvePanel[] | undefined
+  readonly calibration?: Calibration | undefined
+  readonly resources?: Resources | undefined
+  readonly warnings?: readonly Warning[] | undefined
+  readonly data?: DataSummary | undefined
+  readonly skipped?: { readonly total: number; readonly items: readonly Skipped[] } | undefined
+  readonly reproduction?: Reproduction | undefined
+  readonly benefits?: Benefits | undefined
+}
