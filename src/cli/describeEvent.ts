@@ -1,0 +1,60 @@
+/** A run's events as lines for a person. */
+import type { EventOf, RunEvent } from '../techniques/run/events.js'
+
+/** The line for an event; undefined for one that is shown another way or not at all. */
+export function describeEvent(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'phase':
+      return event.message
+    case 'decision':
+      return `  ${event.name}: ${String(event.choice)} (${event.reason})`
+    case 'epoch':
+      return `  ${describeEpoch(event)}`
+    case 'metric':
+      return `  ${describeMetric(event)}`
+    case 'warning':
+      return `warning: ${event.message}${event.remedy === undefined ? '' : `\n  ${event.remedy}`}`
+    case 'skipped':
+      return `skipped ${event.id}: ${event.reason}`
+    case 'resumed':
+      return event.step === 0 ? '  going on with the interrupted run' : `  going on after step ${event.step}`
+    case 'saved':
+      return `${SAVED[event.what]}: ${event.path}`
+    case 'checkpoint':
+    case 'progress':
+    case 'done':
+      return undefined
+  }
+}
+
+const SAVED = { model: 'model', report: 'report', run: 'run file' } as const
+
+function describeEpoch(event: EventOf<'epoch'>): string {
+  const parts = [`epoch ${event.epoch} of ${event.epochs}`, `loss ${event.trainLoss.toFixed(3)}`]
+  if (event.validationLoss !== undefined) parts.push(`validation loss ${event.validationLoss.toFixed(3)}`)
+  if (event.validationAccuracy !== undefined) parts.push(`accuracy ${percent(event.validationAccuracy)}`)
+  parts.push(duration(event.seconds))
+  return `${parts.join(', ')}${event.best ? ' (best so far)' : ''}`
+}
+
+function describeMetric(event: EventOf<'metric'>): string {
+  const interval =
+    event.low === undefined || event.high === undefined
+      ? ''
+      : ` (95 % interval ${percent(event.low)} to ${percent(event.high)})`
+  const n = event.n === undefined ? '' : `, ${event.n} photos`
+  return `${event.name} on ${event.on}${n}: ${percent(event.value)}${interval}`
+}
+
+export function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`
+}
+
+/** Seconds as a person says them: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}

@@ -1,0 +1,92 @@
+/** The schemas of all verbs for photos. Flags, help, run files and docs are made from these. */
+import { z } from 'zod'
+import { trainSchema } from './trainOptions.js'
+
+export { type TrainInput, type TrainOptions, trainSchema } from './trainOptions.js'
+
+const threads = z.int().min(1).max(1024).optional().meta({ description: 'threads for the arithmetic' })
+const strict = z
+  .boolean()
+  .default(false)
+  .meta({ description: 'stop at the first photo that cannot be read, instead of skipping it' })
+const modelFolder = (description: string) => z.string().min(1).meta({ description, positional: 'MODEL' })
+
+export const predictSchema = z.strictObject({
+  model: modelFolder('a model folder that `graft train` wrote'),
+  photos: z.array(z.string()).min(1).meta({
+    description: 'files, folders or patterns; - reads a photo, or a list of files, from standard input',
+    positional: 'PHOTOS...',
+  }),
+  top: z.int().min(1).default(1).meta({ description: 'how many classes to name for each photo' }),
+  batch: z.int().min(1).max(1024).default(16).meta({ description: 'photos at a time' }),
+  strict,
+  threads,
+})
+
+export const evaluateSchema = z.strictObject({
+  model: modelFolder('a model folder that `graft train` wrote'),
+  data: z.string().min(1).meta({ description: 'labelled photos, laid out as for `graft train`', positional: 'DATA' }),
+  split: z.enum(['train', 'validation', 'test', 'all']).optional().meta({
+    description: 'which photos; those of test/ where the data has them and all of it where it does not, if not given',
+  }),
+  batch: z.int().min(1).max(1024).default(16).meta({ description: 'photos at a time' }),
+  strict,
+  threads,
+})
+
+export const rankSchema = z.strictObject({
+  data: z.string().min(1).meta({ description: 'labelled photos, laid out as for `graft train`', positional: 'DATA' }),
+  backbones: z.array(z.string().min(1)).min(1).optional().meta({
+    description: 'names, folders or .onnx files; all bundled ones where it is not given',
+  }),
+  samples: z.int().min(20).default(500).meta({ description: 'photos to compare on, drawn evenly from the classes' }),
+  seed: z.int().min(0).default(0).meta({ description: 'every random choice follows from it' }),
+  mean: trainSchema.shape.mean,
+  std: trainSchema.shape.std,
+  size: trainSchema.shape.size,
+  strict,
+  threads,
+})
+
+export const inspectSchema = z.strictObject({
+  model: z
+    .string()
+    .min(1)
+    .meta({ description: 'an .onnx file, a model folder, or the name of a bundled backbone', positional: 'MODEL' }),
+  features: trainSchema.shape.features,
+  all: z.boolean().default(false).meta({ description: 'list every parameter' }),
+})
+
+export const resumeSchema = z.strictObject({
+  out: z.string().min(1).meta({ description: 'the folder given to `graft train --out`', positional: 'OUT' }),
+})
+
+export const cacheSchema = z.strictObject({
+  action: z.enum(['show', 'clear']).default('show').meta({
+    description: 'show says where the cache lies and how large it is; clear empties it',
+    positional: 'ACTION',
+  }),
+})
+
+export const demoSchema = z.strictObject({
+  out: z
+    .string()
+    .min(1)
+    .default('my-model')
+    .meta({ description: 'folder for the model and the report', placeholder: 'DIR' }),
+  threads,
+})
+
+/** The verbs by name, with one line each. */
+export const VERBS = Object.freeze({
+  train: { schema: trainSchema, summary: 'make a model from a folder of photos' },
+  predict: { schema: predictSchema, summary: 'classify photos with a model' },
+  evaluate: { schema: evaluateSchema, summary: 'measure a model on labelled photos' },
+  rank: { schema: rankSchema, summary: 'compare backbones on your photos' },
+  inspect: { schema: inspectSchema, summary: 'show what is inside a model and what can train' },
+  resume: { schema: resumeSchema, summary: 'go on with a run that was interrupted' },
+  cache: { schema: cacheSchema, summary: 'show or empty the cache of features' },
+  demo: { schema: demoSchema, summary: 'train on the example photos' },
+})
+
+export type Verb = keyof typeof VERBS

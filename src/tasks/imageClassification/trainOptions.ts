@@ -1,0 +1,289 @@
+/** Every option of `graft train` and `transfer()`: names, bounds, defaults, descriptions. */
+import { z } from 'zod'
+
+const positive = () => z.number().positive()
+const share = () => z.number().min(0).lt(1)
+const count = () => z.int().min(1)
+const channels = () => z.array(z.number()).length(3)
+
+const input = { group: 'Data and output' }
+const model = { group: 'Backbone' }
+const technique = { group: 'Technique' }
+const features = { group: 'Feature extraction' }
+const tuning = { group: 'Fine-tuning' }
+const rates = { group: 'Optimizer and rates' }
+const balance = { group: 'Loss and balance' }
+const augmentation = { group: 'Augmentation' }
+const budget = { group: 'Time and choice' }
+const outputs = { group: 'Report and run' }
+
+export const CLASSIFIERS = ['linear-probe', 'knn', 'nearest-mean', 'ridge', 'lda', 'mlp'] as const
+export const TECHNIQUES = ['auto', 'feature-extraction', 'fine-tuning'] as const
+export const TUNING_SCHEDULES = ['lp-ft', 'full', 'gradual'] as const
+export const RATE_SCHEDULES = ['cosine', 'linear', 'constant', 'step', 'one-cycle'] as const
+
+export const trainSchema = z.strictObject({
+  data: z
+    .string()
+    .min(1)
+    .meta({
+      description: 'a folder per class, train/ val/ test/ folders of these, or a CSV with the columns path and label',
+      positional: 'DATA',
+      ...input,
+    }),
+  out: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'folder for the model, the report and the run file; <DATA>-model where it is not given',
+      placeholder: 'DIR',
+      ...input,
+    }),
+  overwrite: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'replace a model that is already in that folder', ...input }),
+  strict: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'refuse data with photos that cannot be used, instead of skipping these', ...input }),
+  validation: z
+    .union([z.literal('auto'), share()])
+    .default('auto')
+    .meta({
+      description:
+        'share of the training photos held out to choose by, where the data names no validation photos; auto holds out what the technique needs',
+      placeholder: 'SHARE',
+      ...input,
+    }),
+  test: z
+    .union([z.literal('auto'), share()])
+    .default('auto')
+    .meta({
+      description:
+        'share of the photos held out to measure accuracy, where the data names no test photos; auto is 0.2, or cross-validation where there are few',
+      placeholder: 'SHARE',
+      ...input,
+    }),
+
+  backbone: z
+    .string()
+    .min(1)
+    .default('efficientnet-lite0')
+    .meta({
+      description: 'a bundled backbone, a model folder in the Hugging Face layout, or an .onnx file',
+      placeholder: 'NAME',
+      ...model,
+    }),
+  mean: channels()
+    .optional()
+    .meta({ description: 'mean of the pixels (0 to 1) for a bare .onnx file', ...model }),
+  std: channels()
+    .optional()
+    .meta({ description: 'standard deviation of the pixels (0 to 1) for a bare .onnx file', ...model }),
+  size: z
+    .int()
+    .min(8)
+    .max(4096)
+    .optional()
+    .meta({ description: 'side of the input in pixels for a bare .onnx file', placeholder: 'PIXELS', ...model }),
+  features: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        'the graph value to take as features; found by structure where it is not given (see `graft inspect`)',
+      placeholder: 'VALUE',
+      ...model,
+    }),
+
+  technique: z
+    .enum(TECHNIQUES)
+    .default('auto')
+    .meta({
+      description: 'auto looks at the data and the time, tries what fits and keeps the better',
+      ...technique,
+    }),
+  seed: z
+    .int()
+    .min(0)
+    .default(0)
+    .meta({ description: 'every random choice follows from it', ...technique }),
+
+  classifier: z
+    .enum(CLASSIFIERS)
+    .default('linear-probe')
+    .meta({ description: 'what is fitted on the features of the frozen backbone', ...features }),
+  unfreeze: z
+    .int()
+    .min(0)
+    .default(0)
+    .meta({
+      description: 'train the last N blocks too; the frozen rest runs once a photo',
+      ...features,
+    }),
+
+  schedule: z
+    .enum(TUNING_SCHEDULES)
+    .default('lp-ft')
+    .meta({
+      description:
+        'lp-ft fits the head first and then trains all; full starts at once; gradual unfreezes from the head down',
+      ...tuning,
+    }),
+  epochs: count()
+    .default(5)
+    .meta({ description: 'passes over the training photos', ...tuning }),
+  batch: count()
+    .max(4096)
+    .default(16)
+    .meta({ description: 'photos a step', ...tuning }),
+  accumulate: count()
+    .max(1024)
+    .default(1)
+    .meta({ description: 'batches whose gradients are added up for one step', ...tuning }),
+  batchNorm: z
+    .enum(['frozen', 'train'])
+    .default('frozen')
+    .meta({ description: 'keep the statistics of batch norms, or let them follow your photos', ...tuning }),
+  ema: share()
+    .default(0)
+    .meta({
+      description: 'decay of an exponential moving average of the weights, which is then used; 0 is off',
+      placeholder: 'DECAY',
+      ...tuning,
+    }),
+  patience: z
+    .int()
+    .min(0)
+    .default(0)
+    .meta({
+      description:
+        'stop after so many epochs without a better validation loss; 0 never stops early. The best epoch is kept either way',
+      ...tuning,
+    }),
+
+  lr: positive()
+    .optional()
+    .meta({
+      description: 'highest learning rate; 0.002 for sgd and 0.0001 for adam and adamw where it is not given',
+      placeholder: 'RATE',
+      ...rates,
+    }),
+  findLr: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'find the learning rate by a range test first (Smith 2017)', ...rates }),
+  optimizer: z
+    .enum(['sgd', 'adam', 'adamw'])
+    .default('sgd')
+    .meta({ description: 'sgd has momentum', ...rates }),
+  momentum: share()
+    .default(0.9)
+    .meta({ description: 'momentum of sgd', ...rates }),
+  nesterov: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Nesterov momentum', ...rates }),
+  weightDecay: z
+    .number()
+    .min(0)
+    .default(1e-4)
+    .meta({ description: 'weight decay: an L2 penalty for sgd and adam, decoupled for adamw', ...rates }),
+  lrSchedule: z
+    .enum(RATE_SCHEDULES)
+    .default('cosine')
+    .meta({ description: 'how the rate changes over the run', ...rates }),
+  warmup: share()
+    .default(0.1)
+    .meta({ description: 'share of the steps over which the rate rises', placeholder: 'SHARE', ...rates }),
+  layerDecay: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .meta({
+      description: 'each earlier block trains at this multiple of the rate of the next',
+      placeholder: 'FACTOR',
+      ...rates,
+    }),
+  clip: z
+    .number()
+    .min(0)
+    .default(1)
+    .meta({ description: 'largest global norm of the gradients; 0 is off', placeholder: 'NORM', ...rates }),
+
+  labelSmoothing: share()
+    .default(0)
+    .meta({ description: 'share of each label spread over all classes', placeholder: 'SHARE', ...balance }),
+  classWeights: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'weigh each class by the inverse of its count', ...balance }),
+  balancedSampling: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'draw every class equally often', ...balance }),
+
+  augment: z
+    .enum(['light', 'off', 'strong'])
+    .default('light')
+    .meta({ description: 'light crops and flips; strong also changes colours and geometry', ...augmentation }),
+  mixup: z
+    .number()
+    .min(0)
+    .default(0)
+    .meta({ description: 'mix pairs of photos, Beta(alpha, alpha); 0 is off', placeholder: 'ALPHA', ...augmentation }),
+  cutmix: z
+    .number()
+    .min(0)
+    .default(0)
+    .meta({
+      description: 'paste a part of one photo into another, Beta(alpha, alpha); 0 is off',
+      placeholder: 'ALPHA',
+      ...augmentation,
+    }),
+
+  minutes: positive()
+    .optional()
+    .meta({
+      description: 'how long the run may take; auto and the number of epochs follow it',
+      placeholder: 'N',
+      ...budget,
+    }),
+  threads: count()
+    .max(1024)
+    .optional()
+    .meta({
+      description: 'threads for the arithmetic; the numbers depend on it a little, so it is recorded',
+      ...budget,
+    }),
+  checkpointSeconds: z
+    .number()
+    .min(0)
+    .default(30)
+    .meta({ description: 'save a checkpoint so often, besides after each epoch', placeholder: 'S', ...budget }),
+
+  report: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'write report.html', ...outputs }),
+  benefits: z
+    .boolean()
+    .default(false)
+    .meta({
+      description:
+        'also measure what transfer brings: against training from scratch, with fewer labels, and on degraded photos',
+      ...outputs,
+    }),
+  benefitsMinutes: positive()
+    .default(10)
+    .meta({ description: 'how long the measurements of --benefits may take', placeholder: 'N', ...outputs }),
+})
+
+/** Everything `transfer()` can be told that a JSON file can hold, with defaults filled in. */
+export type TrainOptions = z.output<typeof trainSchema>
+/** The same as written by a user. */
+export type TrainInput = z.input<typeof trainSchema>
