@@ -173,7 +173,8 @@ function fromRgb(image: RgbImage): Sharp {
 async function raw(pipeline: Sharp, options: DecodeOptions = {}): Promise<Raw> {
   try {
     const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true })
-    return { data, width: info.width, height: info.height, channels: info.channels }
+    const view = new Uint8Array(data.buffer, data.byteOffset, data.length)
+    return { data: view, width: info.width, height: info.height, channels: info.channels }
   } catch (error) {
     throw decodeError(error, options)
   }
