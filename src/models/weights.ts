@@ -1,0 +1,93 @@
+/**
+ * Where a weight comes from. Exporters put weights behind Cast (half precision), Transpose, Identity or a quantisation
+ * pair, and some write them as Constant nodes; for the user all of these are one parameter.
+ */
+import type { Graph, Node } from '../graph/graph.js'
+import { producers } from '../graph/graph.js'
+import type { Tensor } from '../graph/tensor.js'
+
+/** A stored tensor that a value is made from without any arithmetic on it. */
+export interface WeightSource {
+  /** The initializer, or the output of the Constant node. */
+  readonly value: string
+  readonly tensor: Tensor
+  readonly constant: boolean
+  /** The nodes between the stored tensor and the value, from the tensor on. */
+  readonly path: readonly Node[]
+}
+
+/** Operators that hand a weight on: its numbers stay the same, but for their precision or order. */
+const CARRIERS = new Set([
+  'Cast',
+  'CastLike',
+  'Identity',
+  'Transpose',
+  'Reshape',
+  'Squeeze',
+  'Unsqueeze',
+  'Flatten',
+  'DequantizeLinear',
+  'QuantizeLinear',
+])
+
+export const isCarrier = (node: Node): boolean => node.domain === '' && CARRIERS.has(node.opType)
+
+/** Finds stored tensors behind values. */
+export function weightFinder(graph: Graph): (value: string) => WeightSource | undefined {
+  const made = producers(graph)
+  return (value) => {
+    const path: Node[] = []
+    let at = value
+    for (;;) {
+      const initializer = graph.initializers.get(at)
+      if (initializer) return { value: at, tensor: initializer, constant: false, path: path.reverse() }
+      const node = made.get(at)
+      if (!node) return undefined
+      if (node.opType === 'Constant' && node.domain === '') {
+        const tensor = constantTensor(node)
+        return tensor && { value: at, tensor, constant: true, path: path.reverse() }
+      }
+      if (!isCarrier(node) || node.inputs[0] === undefined) return undefined
+      path.push(node)
+      at = node.inputs[0]
+    }
+  }
+}
+
+/** The tensor in a Constant node; single numbers and lists of numbers are attributes of their own. */
+export function constantTensor(node: Node): Tensor | undefined {
+  for (const [name, attribute] of node.attributes) {
+    if (name === 'value' && attribute.kind === 'tensor') return attribute.value
+    if (name === 'value_float' && attribute.kind === 'float')
+      return { type: 'float32', dims: [], data: Float32Array.of(attribute.value) }
+    if (name === 'value_floats' && attribute.kind === 'floats')
+      return { type: 'float32', dims: [attribute.value.length], data: Float32Array.from(attribute.value) }
+    if (name === 'value_int' && attribute.kind === 'int')
+      return { type: 'int64', dims: [], data: BigInt64Array.of(BigInt(attribute.value)) }
+    if (name === 'value_ints' && attribute.kind === 'ints')
+      return { type: 'int64', dims: [attribute.value.length], data: BigInt64Array.from(attribute.value, BigInt) }
+  }
+  return undefined
+}
+
+const FLOATS = new Set(['float32', 'float16', 'bfloat16', 'float64'])
+
+export const isFloatTensor = (tensor: Tensor): boolean => FLOATS.has(tensor.type)
+
+/**
+ * The values that depend on a graph input's contents, with the nodes that make them. What depends only on its shape
+ * (Shape, Size and the arithmetic on them) does not count: it carries no information from the image.
+ */
+export function dataFlow(graph: Graph): { values: ReadonlySet<string>; nodes: readonly Node[] } {
+  const values = new Set(graph.inputs.map((input) => input.name))
+  const nodes: Node[] = []
+  for (const node of graph.nodes) {
+    if (node.opType === 'Shape' || node.opType === 'Size') continue
+    // CastLike takes only the type of its second input.
+    const read = node.opType === 'CastLike' ? node.inputs.slice(0, 1) : node.inputs
+    if (!read.some((input) => values.has(input))) continue
+    nodes.push(node)
+    for (const output of node.outputs) if (output !== '') values.add(output)
+  }
+  return { values, nodes }
+}
