@@ -1,0 +1,181 @@
+/**
+ * Several penalised softmax regressions over the same features, evaluated by one ONNX program. Problems differ in the
+ * weights of the samples (a fold is held out by weight 0), so that the K problems of C classes cost one product of width
+ * K C forward and one backward.
+ *
+ * The features stay in the engine's state store; a point travels as C D + C numbers: W (C, D), then b (C).
+ */
+import { type Matrix, row } from '../../base/matrix.js'
+import { attr, emptyGraph, type Model, type ValueInfo } from '../../graph/graph.js'
+import { int64Vector } from '../../graph/tensor.js'
+import { CANONICAL_OPSET } from '../../ops/operator.js'
+import type { Evaluation, Vector } from '../../optim/lbfgs.js'
+import type { Engine, LoadedProgram } from '../../runtime/engine.js'
+import { floats } from '../../runtime/types.js'
+import { HeadWriter } from './headNodes.js'
+
+/** Largest intermediate (rows x K C) in elements; more rows are evaluated in several runs. */
+const CHUNK = 1 << 23
+
+export interface SoftmaxProblems {
+  /**
+   * Value and gradient of J_k(W, b) = (sum_i s_ki CE(y_i, softmax(W x_i + b)) + penalty / 2 |W|²) / sum_i s_ki
+   * for the chosen problems k at their points.
+   */
+  evaluate(problems: readonly number[], points: readonly Vector[], penalty: number): Promise<Evaluation[]>
+  /** Frees the program and the features. */
+  release(): Promise<void>
+}
+
+export interface SoftmaxProblemsOptions {
+  readonly engine: Engine
+  /** X (N, D). */
+  readonly features: Matrix
+  /** y (N, C), rows summing to 1. */
+  readonly targets: Matrix
+  /** s_k (N) of each problem k. */
+  readonly weights: readonly Float64Array[]
+}
+
+let serial = 0
+
+export async function softmaxProblems(options: SoftmaxProblemsOptions): Promise<SoftmaxProblems> {
+  const { engine, features, targets, weights } = options
+  const classes = targets.columns
+  const dimensions = features.columns
+  const size = classes * (dimensions + 1)
+  const totals = weights.map((s) => s.reduce((a, b) => a + b, 0))
+  const scope = `softmaxProblems${serial++}`
+  const chunkRows = Math.max(64, Math.floor(CHUNK / (weights.length * classes)))
+  const chunks: { start: number; end: number; program: LoadedProgram; states: string[] }[] = []
+  const model = program(classes, dimensions)
+  for (let start = 0; start < features.rows; start += chunkRows) {
+    const end = Math.min(features.rows, start + chunkRows)
+    const states = [`${scope}/x${start}`, `${scope}/y${start}`] as const
+    await engine.setState({
+      [states[0]]: floats([end - start, dimensions], features.data.slice(start * dimensions, end * dimensions)),
+      [states[1]]: floats([end - start, 1, classes], targets.data.slice(start * classes, end * classes)),
+    })
+    const state = [
+      { name: states[0], input: 'x' },
+      { name: states[1], input: 'y' },
+    ]
+    chunks.push({ start, end, program: await engine.load({ model, state }), states: [...states] })
+  }
+
+  return {
+    async evaluate(problems, points, penalty) {
+      const count = problems.length
+      const w = new Float32Array(count * classes * dimensions)
+      const b = new Float32Array(count * classes)
+      points.forEach((point, k) => {
+        w.set(point.subarray(0, classes * dimensions), k * classes * dimensions)
+        b.set(point.subarray(classes * dimensions), k * classes)
+      })
+      const values = new Float64Array(count)
+      const gradients = points.map(() => new Float32Array(size))
+      for (const { start, end, program } of chunks) {
+        const n = end - start
+        const s = new Float32Array(n * count)
+        problems.forEach((problem, k) => {
+          const own = weights[problem]!
+          for (let i = 0; i < n; i++) s[i * count + k] = own[start + i]! / totals[problem]!
+        })
+        const answer = await program.run({
+          w: floats([count * classes, dimensions], w),
+          b: floats([count, classes], b),
+          s: floats([n, count, 1], s),
+        })
+        const losses = answer.losses!.data as Float32Array
+        const dw = answer.dw!.data as Float32Array
+        const db = answer.db!.data as Float32Array
+        // Summed here in double precision: the line search compares values that differ little.
+        for (let i = 0; i < n; i++)
+          for (let k = 0; k < count; k++) values[k] = values[k]! - losses[i * count + k]! * s[i * count + k]!
+        gradients.forEach((gradient, k) => {
+          add(gradient, 0, dw, k * classes * dimensions, classes * dimensions)
+          add(gradient, classes * dimensions, db, k * classes, classes)
+        })
+      }
+      return points.map((point, k) => {
+        const factor = penalty / totals[problems[k]!]!
+        const gradient = gradients[k]!
+        let square = 0
+        for (let j = 0; j < classes * dimensions; j++) {
+          square += point[j]! * point[j]!
+          gradient[j] = gradient[j]! + factor * point[j]!
+        }
+        return { value: values[k]! + 0.5 * factor * square, gradient }
+      })
+    },
+    async release() {
+      const nothing = floats([0], new Float32Array(0))
+      for (const { program, states } of chunks) {
+        await program.release()
+        await engine.setState(Object.fromEntries(states.map((name) => [name, nothing])))
+      }
+    },
+  }
+}
+
+function add(to: Float32Array, at: number, from: Float32Array, start: number, length: number): void {
+  for (let j = 0; j < length; j++) to[at + j] = to[at + j]! + from[start + j]!
+}
+
+/** z = x wᵀ + b, logp = log softmax z, losses = sum_c y logp (N, K), dz = s (softmax z - y), dw = dzᵀ x, db = sum dz. */
+function program(classes: number, dimensions: number): Model {
+  const graph = emptyGraph('softmax_problems')
+  const input = (name: string, ...shape: (number | string)[]): ValueInfo => ({ name, type: 'float32', shape })
+  graph.inputs = [
+    input('x', 'N', dimensions),
+    input('y', 'N', 1, classes),
+    input('s', 'N', 'K', 1),
+    input('w', 'KC', dimensions),
+    input('b', 'K', classes),
+  ]
+  const g = new HeadWriter('')
+  const flat = g.op('Gemm', ['x', 'w'], { transB: attr.int(1) }, 'flat')
+  const shaped = g.op('Reshape', [flat, g.constant('shape3', int64Vector([0, -1, classes]))], {}, 'shaped')
+  const z = g.op('Add', [shaped, 'b'], {}, 'z')
+  const logp = g.op('LogSoftmax', [z], { axis: attr.int(-1) }, 'logp')
+  const picked = g.op('Mul', [logp, 'y'], {}, 'picked')
+  g.op('ReduceSum', [picked, g.ints('last', [2])], { keepdims: attr.int(0) }, 'losses')
+  const p = g.op('Exp', [logp], {}, 'p')
+  const residual = g.op('Sub', [p, 'y'], {}, 'residual')
+  const dz = g.op('Mul', [residual, 's'], {}, 'dz')
+  g.op('ReduceSum', [dz, g.ints('first', [0])], { keepdims: attr.int(0) }, 'db')
+  const wide = g.op('Reshape', [dz, g.ints('shape2', [0, -1])], {}, 'wide')
+  g.op('Gemm', [wide, 'x'], { transA: attr.int(1) }, 'dw')
+  graph.nodes = [...g.nodes]
+  graph.initializers = new Map(g.initializers)
+  graph.outputs = [input('losses', 'N', 'K'), input('dw', 'KC', dimensions), input('db', 'K', classes)]
+  return {
+    graph,
+    irVersion: 10,
+    opsets: new Map([['', CANONICAL_OPSET]]),
+    functions: [],
+    producer: { name: 'graft', version: '' },
+    metadata: new Map(),
+  }
+}
+
+/** Logits (rows, C) of a point for the chosen rows of the features. */
+export function pointLogits(features: Matrix, rows: ArrayLike<number>, point: Vector, classes: number): Float32Array {
+  const d = features.columns
+  const out = new Float32Array(rows.length * classes)
+  for (let i = 0; i < rows.length; i++) {
+    const x = row(features, rows[i]!)
+    for (let c = 0; c < classes; c++) {
+      let s0 = 0
+      let s1 = 0
+      let j = 0
+      for (; j + 1 < d; j += 2) {
+        s0 += x[j]! * point[c * d + j]!
+        s1 += x[j + 1]! * point[c * d + j + 1]!
+      }
+      if (j < d) s0 += x[j]! * point[c * d + j]!
+      out[i * classes + c] = s0 + s1 + point[classes * d + c]!
+    }
+  }
+  return out
+}
