@@ -34,14 +34,26 @@ export interface LabelCurve {
 
 const DRAWN = 33
 
+/** Accuracy with some number of training labels, on n held-out photos. */
+export interface LabelMeasurement {
+  readonly labels: number
+  readonly accuracy: number
+  readonly n: number
+  /**
+   * 1 for each held-out photo that was right and 0 for the others, (n). Where all measurements have it, in the same order of
+   * the same photos, the photos are resampled together: the honest uncertainty of the curve's shape, and a smaller one.
+   */
+  readonly correct?: ArrayLike<number> | undefined
+}
+
 /**
- * Builds the curve from measurements: accuracy with `labels` training labels, on n held-out photos.
+ * Builds the curve from measurements.
  *
  * @param targets accuracies to answer for. Default: the next of 50, 60, 70, 80, 85, 90, 95, 97 and 99 % above the best
  *   measured point, two of them.
  */
 export function labelCurve(
-  measured: readonly { readonly labels: number; readonly accuracy: number; readonly n: number }[],
+  measured: readonly LabelMeasurement[],
   random: Random,
   targets?: readonly number[],
 ): LabelCurve {
@@ -55,6 +67,7 @@ export function labelCurve(
       standardError: binomialError(1 - accuracy, n),
     })),
     random,
+    { redraw: jointRedraw(sorted) },
   )
   const best = Math.max(...points.map((point) => point.accuracy))
   const wanted =
@@ -79,4 +92,19 @@ export function labelCurve(
       return { labels, accuracy: 1 - value, low: 1 - high, high: 1 - low }
     })
   return { ...base, curve, law: { a: fit.a, b: fit.b, c: fit.c } }
+}
+
+/** Errors of all measurements on the same resampled photos; undefined where the photos are not known to be the same. */
+function jointRedraw(measured: readonly LabelMeasurement[]): ((random: Random) => number[]) | undefined {
+  const marks = measured.flatMap(({ correct }) => (correct === undefined ? [] : [correct]))
+  const n = marks[0]?.length ?? 0
+  if (n === 0 || marks.length !== measured.length || marks.some((correct) => correct.length !== n)) return undefined
+  return (random) => {
+    const right = new Float64Array(marks.length)
+    for (let i = 0; i < n; i++) {
+      const photo = random.integer(n)
+      for (let m = 0; m < marks.length; m++) right[m] = right[m]! + marks[m]![photo]!
+    }
+    return Array.from(right, (count) => 1 - count / n)
+  }
 }

@@ -4,6 +4,7 @@
  * sizes, a flat curve or a far target give a refusal with its reason, not a number.
  */
 import type { Random } from '../base/random.js'
+import { grouped, percent } from './format.js'
 import { quantile } from './intervals.js'
 
 /** One measured point of a learning curve; several points may share a size (repeats with other seeds). */
@@ -44,6 +45,8 @@ export interface Estimate {
 export type LabelsNeeded =
   | { readonly kind: 'reached'; readonly labels: number }
   | ({ readonly kind: 'estimate' } & Estimate)
+  /** A best guess with a lower end, but no upper end that the measurements support. */
+  | { readonly kind: 'rough'; readonly value: number; readonly atLeast: number }
   | { readonly kind: 'refused'; readonly reason: string; readonly atLeast?: number }
 
 /** Furthest extrapolation, as a multiple of the largest measured size. */
@@ -58,16 +61,26 @@ export function binomialError(error: number, n: number): number {
   return Math.sqrt((p * (1 - p)) / n)
 }
 
+/** How a learning curve's uncertainty is drawn. */
+export interface LearningCurveOptions {
+  /** Default 400. */
+  readonly replicates?: number
+  /**
+   * Draws all points' errors again, in the points' order. Give it where the points share their held-out samples: their noise
+   * is then common to them, which moves the curve up and down far more than it bends it. Default: each point's own normal
+   * noise, independent of the others'. The scatter around the fit is added to either.
+   */
+  readonly redraw?: ((random: Random) => readonly number[]) | undefined
+}
+
 /**
- * Fits the power law by weighted least squares (a and c in closed form for each b) and redraws the points within their
- * standard errors for the uncertainty.
- *
- * @param options.replicates default 400.
+ * Fits the power law by weighted least squares (a and c in closed form for each b) and refits redrawn points for the
+ * uncertainty.
  */
 export function fitLearningCurve(
   points: readonly LearningPoint[],
   random: Random,
-  options: { replicates?: number } = {},
+  options: LearningCurveOptions = {},
 ): LearningCurveFit {
   for (const { labels, error } of points) {
     if (!(labels >= 1) || !(error >= 0 && error <= 1)) {
@@ -91,24 +104,26 @@ export function fitLearningCurve(
   const fit = solve(sizesOf, errors, weights)
   const replicates = Array.from({ length: options.replicates ?? 400 }, (_, r) => {
     const stream = random.fork('learning curve', r)
-    return solve(
-      sizesOf,
-      sizesOf.map((n, i) => errorAt(fit, n) + spreads[i]! * stream.normal()),
-      weights,
+    const drawn = options.redraw?.(stream)
+    const values = sizesOf.map((n, i) =>
+      drawn === undefined
+        ? errorAt(fit, n) + spreads[i]! * stream.normal()
+        : errorAt(fit, n) + drawn[i]! - errors[i]! + scatter * stream.normal(),
     )
+    return solve(sizesOf, values, weights)
   })
   const smallest = sizes[0]!
   const largest = sizes.at(-1)!
-  const spreadAt = (n: number) => Math.sqrt(1 / weights.reduce((sum, w, i) => sum + (sizesOf[i] === n ? w : 0), 0))
   const drop = errorAt(fit, smallest) - errorAt(fit, largest)
-  const noise = Math.hypot(spreadAt(smallest), spreadAt(largest))
+  const drops = replicates.map((law) => errorAt(law, smallest) - errorAt(law, largest))
+  const noise = Math.sqrt(drops.reduce((sum, value) => sum + (value - drop) ** 2, 0) / Math.max(1, drops.length))
   let refusal: string | undefined
   if (sizes.length < 4)
     refusal = `only ${sizes.length} different numbers of labels were measured, and the law has three unknowns: at least 4 are needed`
   else if (largest < 4 * smallest)
-    refusal = `the measured numbers of labels (${smallest} to ${largest}) span less than a factor of 4`
+    refusal = `the measured numbers of labels (${grouped(smallest)} to ${grouped(largest)}) span less than a factor of 4`
   else if (drop < 2 * noise)
-    refusal = `the error fell by ${percent(drop)} from ${smallest} to ${largest} labels, which is within the noise (${percent(2 * noise)})`
+    refusal = `the error fell by ${percent(drop)} from ${grouped(smallest)} to ${grouped(largest)} labels, which is within the noise (${percent(2 * noise)})`
   const residual = Math.sqrt(squares(fit, sizesOf, errors) / points.length)
   return { ...fit, replicates, smallest, largest, residual, refusal }
 }
@@ -130,8 +145,8 @@ export function predictError(fit: LearningCurveFit, labels: number, confidence =
 
 /**
  * The number of labels at which the error falls to `target`: a e^-b + c = target solved for e, with a percentile interval.
- * Refused where the fit may not be extrapolated, where the law levels off above the target, or where the answer or its upper
- * bound lies beyond {@link FURTHEST} times the largest measured size.
+ * Refused where the fit may not be extrapolated, where the law levels off above the target, or where the answer lies beyond
+ * {@link FURTHEST} times the largest measured size; only rough, without an upper end, where that end lies beyond.
  */
 export function labelsForError(fit: LearningCurveFit, target: number, confidence = 0.9): LabelsNeeded {
   if (errorAt(fit, fit.largest) <= target) {
@@ -144,13 +159,15 @@ export function labelsForError(fit: LearningCurveFit, target: number, confidence
   const value = inverse(fit, target)
   const limit = FURTHEST * fit.largest
   const atLeast = Math.ceil(Math.max(low, fit.largest))
-  if (value <= limit && high <= limit)
+  if (value <= limit && high <= limit) {
     return { kind: 'estimate', value: Math.ceil(value), low: atLeast, high: Math.ceil(high) }
+  }
+  if (value <= limit) return { kind: 'rough', value: Math.ceil(value), atLeast }
   if (fit.c >= target) {
     const reason = `the curve levels off at an error of about ${percent(fit.c)}, above the target of ${percent(target)}: more labels of this kind alone are not expected to reach it`
     return { kind: 'refused', reason }
   }
-  const reason = `the estimate (${rounded(value)} labels, ${rounded(low)} to ${rounded(high)}) reaches beyond ${FURTHEST} times the ${fit.largest} labels measured`
+  const reason = `the law's answer (${rounded(value)} labels) lies beyond ${FURTHEST} times the ${grouped(fit.largest)} labels measured, where it is not trusted`
   return low <= limit ? { kind: 'refused', reason, atLeast } : { kind: 'refused', reason }
 }
 
@@ -238,11 +255,7 @@ function clamp(x: number): number {
   return Math.min(1, Math.max(0, x))
 }
 
-function percent(x: number): string {
-  return `${(100 * x).toFixed(1)} %`
-}
-
 function rounded(n: number): string {
-  if (!Number.isFinite(n)) return 'no upper bound'
-  return n > 1e6 ? 'over a million' : String(Number(n.toPrecision(2)))
+  if (!Number.isFinite(n)) return 'no number of'
+  return n > 1e6 ? 'over a million' : grouped(Number(n.toPrecision(2)))
 }

@@ -138,7 +138,7 @@ export function barChart(chart: BarChart): string {
   }))
   const ranged = rows.filter((bar) => bar.low !== undefined && bar.high !== undefined)
   return draw(chart.description, {
-    width: 560,
+    width: 470,
     height: 44 + 30 * rows.length,
     marginLeft: 18 + textWidth(names.map(label)),
     marginRight: 16 + textWidth(rows.map((bar) => bar.text)),
@@ -229,8 +229,8 @@ export function labelCountChart(chart: LabelCountChart): string {
   const beyond = chart.curve.filter((point) => point.labels >= (inside.at(-1)?.labels ?? 0))
   const all = [...chart.points, ...chart.curve].map((point) => point.labels)
   return draw(chart.description, {
-    width: 560,
-    height: 320,
+    width: 480,
+    height: 300,
     marginRight: 24,
     x: {
       type: 'log',

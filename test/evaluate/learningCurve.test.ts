@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '#graft/base/random.js'
+import { labelCurve } from '#graft/evaluate/labelCurve.js'
 import {
   binomialError,
   errorAt,
@@ -72,7 +73,10 @@ test('what the measurements do not support is refused, with the reason', () => {
     exact.slice(0, 5).map((point) => ({ ...point, standardError: binomialError(point.error, 100) })),
     new Random(3),
   )
-  assert.equal(labelsForError(noisy, 0.12).kind, 'refused')
+  const rough = labelsForError(noisy, 0.14)
+  assert.equal(rough.kind, 'rough')
+  assert.ok(rough.kind === 'rough' && rough.atLeast >= 120 && rough.value > rough.atLeast)
+  assert.equal(labelsForError(noisy, 0.001).kind, 'refused')
 })
 
 test('repeats of a size, constants and wrong points', () => {
@@ -86,4 +90,28 @@ test('repeats of a size, constants and wrong points', () => {
   assert.deepEqual(fitLearningCurve(exact, new Random(5)), fitLearningCurve(exact, new Random(5)))
   assert.throws(() => fitLearningCurve([{ labels: 0, error: 0.5 }], new Random(1)), RangeError)
   assert.throws(() => fitLearningCurve([], new Random(1)), RangeError)
+})
+
+test('points that share their photos are redrawn together, which narrows the shape', () => {
+  const difficulty = Array.from({ length: 2000 }, (_, i) => ((i * 149) % 2000) / 2000)
+  const measured = [40, 80, 160, 320, 640].map((labels) => {
+    const correct = difficulty.map((d) => (d < 1 - errorAt({ a: 2, b: 0.5, c: 0.05 }, labels) ? 1 : 0))
+    return { labels, accuracy: correct.filter((x) => x === 1).length / 2000, n: 2000, correct }
+  })
+  const joint = labelCurve(measured, new Random(6), [0.9, 0.5])
+  const apart = labelCurve(
+    measured.map(({ labels, accuracy, n }) => ({ labels, accuracy, n })),
+    new Random(6),
+    [0.9, 0.5],
+  )
+  const needed = joint.answers[0]!.needed
+  assert.equal(needed.kind, 'estimate')
+  if (needed.kind === 'estimate') assert.ok(needed.low < 1600 && needed.high > 1600)
+  assert.notEqual(apart.answers[0]!.needed.kind, 'estimate')
+  assert.equal(joint.answers[1]!.needed.kind, 'reached')
+  assert.equal(joint.measuredTo, 640)
+  assert.ok(joint.curve.length > 10 && joint.curve.every((point) => point.low <= point.high))
+  const few = labelCurve(measured.slice(0, 2), new Random(6))
+  assert.match(few.refusal ?? '', /at least 4/)
+  assert.deepEqual(few.curve, [])
 })

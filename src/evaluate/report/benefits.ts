@@ -66,11 +66,15 @@ ${figure(
 }
 
 function answer(needed: LabelsNeeded): Html {
-  if (needed.kind === 'reached') return html`reached with about ${grouped(needed.labels)} labels`
+  const about = (n: number) => grouped(Number(n.toPrecision(2)))
+  if (needed.kind === 'reached') return html`reached with about ${about(needed.labels)} labels`
   if (needed.kind === 'estimate') {
-    return html`about <strong>${grouped(Number(needed.value.toPrecision(2)))} labels</strong> (90% interval ${grouped(Number(needed.low.toPrecision(2)))} to ${grouped(Number(needed.high.toPrecision(2)))})`
+    return html`about <strong>${about(needed.value)} labels</strong> (90% interval ${about(needed.low)} to ${about(needed.high)})`
   }
-  return html`no estimate: ${needed.reason}${needed.atLeast !== undefined && `; at least ${grouped(needed.atLeast)} labels`}`
+  if (needed.kind === 'rough') {
+    return html`roughly <strong>${about(needed.value)} labels</strong>, and more than ${about(needed.atLeast)}; the measurements set no upper end`
+  }
+  return html`no estimate: ${needed.reason}${needed.atLeast !== undefined && `; more than ${about(needed.atLeast)} labels`}`
 }
 
 function byCorruption(found: Robustness): Html {
@@ -81,7 +85,7 @@ function byCorruption(found: Robustness): Html {
   const high = Math.min(1, Math.ceil(10 * Math.max(...all)) / 10)
   return html`<h3>On photos made worse</h3>
 <p>Accuracy on ${grouped(found.n)} photos by severity, 0 being the photo as it is${found.baselineName && html`; dashed is ${named(found.baselineName.toLowerCase())}`}.</p>
-<div class="charts narrow">${found.corruptions.map((one) => {
+<div class="charts">${found.corruptions.map((one) => {
     const model = { name: 'model', points: one.levels.map((level) => ({ x: level.severity, y: level.model })) }
     const compared = one.levels.filter((level) => level.baseline !== undefined)
     const baseline = {
@@ -98,7 +102,7 @@ function byCorruption(found: Robustness): Html {
         series,
         percent: true,
         yDomain: [low, high],
-        width: 320,
+        width: 420,
         height: 220,
       }),
       html`<strong>${one.name}.</strong> ${worst && html`${percent(worst.model)} at severity ${worst.severity}`}`,

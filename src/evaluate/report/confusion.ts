@@ -57,7 +57,7 @@ function matrixTable(
     trusted(`--share:${((100 * count) / Math.max(1, total(counts[truth]!))).toFixed(0)}%`)
   return html`<div class="scroll"><table class="confusion">
 <caption class="hidden">Confusion matrix: rows true, columns predicted</caption>
-<thead><tr><td></td>${counts.map((_, k) => html`<th scope="col"><span>${className(data.classes, k)}</span></th>`)}</tr></thead>
+<thead><tr><td class="corner"><span>true ↓</span> <span>called →</span></td>${counts.map((_, k) => html`<th scope="col"><span>${className(data.classes, k)}</span></th>`)}</tr></thead>
 <tbody>${counts.map(
     (row, truth) => html`<tr><th scope="row">${className(data.classes, truth)}</th>${row.map((count, predicted) =>
       count === 0

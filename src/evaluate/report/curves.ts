@@ -37,5 +37,13 @@ function chart(panel: CurvePanel): Html {
       },
     })),
   ])
-  return figure(svg, html`<strong>${panel.title}.</strong> `, numbers)
+  return figure(
+    svg,
+    html`<strong>${panel.title}.</strong> ${capital(story)}${panel.kept !== undefined && `; the weights of ${panel.xLabel.toLowerCase()} ${panel.kept} were kept`}.`,
+    numbers,
+  )
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,5 +1,5 @@
 /** Photos to look at: the most confident mistakes, and labels that the model disputes. */
-import { counted, percent } from '../format.js'
+import { counted, grouped, percent } from '../format.js'
 import type { ReportData } from './data.js'
 import { type Html, html } from './html.js'
 import { className, picture, pictures } from './parts.js'
@@ -26,7 +26,7 @@ export function labelErrors({ labelErrors: found, classes }: ReportData): Html |
   if (found.found === 0) {
     return html`<p>None found among ${checked}. Each photo was judged by a model that had not seen its label (confident learning, Northcutt et al. 2021).</p>`
   }
-  return html`<p>${counted(found.found, 'photo')} of ${checked} (${percent(found.found / Math.max(1, found.checked))}) may carry the wrong label: a model that had not seen their labels places them firmly in another class (confident learning, Northcutt et al. 2021). Look before you change anything; the likeliest come first.</p>
+  return html`<p>${grouped(found.found)} of ${checked} (${percent(found.found / Math.max(1, found.checked))}) may carry the wrong label: a model that had not seen their labels places them firmly in another class (confident learning, Northcutt et al. 2021). Look before you change anything; the likeliest come first.</p>
 ${pictures(
   found.items.map((item) =>
     picture(

@@ -55,12 +55,13 @@ th.number, td.number { text-align: right; white-space: nowrap; padding-left: .5r
 .tag { font-size: .76rem; font-weight: 600; color: var(--ground); background: var(--series-1); border-radius: 3px; padding: .1rem .4rem }
 .warnings { list-style: none; padding: 0; max-width: none }
 .warnings > li { background: var(--warn-ground); border-left: 3px solid var(--warn); padding: .7rem 1rem; margin-bottom: .7rem; border-radius: 0 4px 4px 0; overflow-wrap: anywhere }
-.warnings strong { display: block }
+.warnings strong { display: block } .warnings details { margin: .4rem 0 0 }
 .confusion { font-size: .86rem; border-collapse: separate; border-spacing: 2px }
 .confusion td, .confusion th { border: 0; padding: 0 }
-.confusion tbody th { text-align: right; padding-right: .6rem; white-space: nowrap; max-width: 12rem; overflow: hidden; text-overflow: ellipsis; font-weight: 400 }
-.confusion thead th { height: 7rem; font-size: inherit; font-weight: 400; color: var(--ink); vertical-align: bottom }
-.confusion thead th span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0 auto .3rem }
+.confusion tbody th { text-align: right; padding-right: .6rem; white-space: nowrap; max-width: 12rem; overflow: hidden; text-overflow: ellipsis; font-weight: 400; vertical-align: middle }
+.confusion .corner { vertical-align: bottom; text-align: right; padding: 0 .6rem .3rem 0; color: var(--muted); font-size: .8rem } .confusion .corner span { display: block; height: auto }
+.confusion thead th { text-align: center; height: 7rem; font-size: inherit; font-weight: 400; color: var(--ink); vertical-align: bottom }
+.confusion thead th span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; display: inline-block; margin: 0 0 .3rem }
 .confusion tbody td { width: 2.7rem; min-width: 2.4rem; height: 2.2rem; text-align: center; vertical-align: middle; border-radius: 3px; background: var(--panel) }
 .confusion td.right, .confusion td.wrong { background: color-mix(in srgb, rgb(var(--tone)) calc(12% + .6 * var(--share)), var(--panel)) }
 td.right { --tone: var(--right) } td.wrong { --tone: var(--wrong) }
@@ -95,7 +96,7 @@ footer { color: var(--muted); font-size: .85rem; padding-top: 1.5rem; padding-bo
   :root { --ground: #fff; --panel: #f3f3f0; --ink: #000; --muted: #555; --line: #ccc; --warn-ground: #fff; color-scheme: light;
     --series-1: #0b66a8; --series-2: #c2500a; --series-3: #00795a; --series-4: #9c4f7d; --right: 11 102 168; --wrong: 200 80 20; --warn: #9a5b00 }
   body { font-size: 10pt } nav, .numbers { display: none } header, main, footer { max-width: none; padding: 0 }
-  h2, h3 { break-after: avoid } figure, .picture, tr, .warnings > li { break-inside: avoid } .scroll { overflow: visible } pre { white-space: pre-wrap }
+  .charts, .charts.narrow { grid-template-columns: 1fr 1fr } h2, h3 { break-after: avoid } figure, .picture, tr, .warnings > li { break-inside: avoid } .scroll { overflow: visible } pre { white-space: pre-wrap }
   .meter, .confusion td, .tag { print-color-adjust: exact; -webkit-print-color-adjust: exact }
 }
 `
