@@ -31,7 +31,7 @@ const LONGEST_HEADER = 100_000_000
 export function encodeSafetensors(file: SafetensorsFile): Uint8Array {
   const names = Object.keys(file.tensors).sort()
   const header: Record<string, unknown> = {}
-  if (Object.keys(file.metadata).length > 0) header['__metadata__'] = file.metadata
+  if (Object.keys(file.metadata).length > 0) header.__metadata__ = file.metadata
   let end = 0
   for (const name of names) {
     const { type, dims, data } = file.tensors[name]!
@@ -98,7 +98,9 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors file'):
     if (to - from !== elements(shape) * TYPES[type].bytes || start + to > bytes.length)
       return refuse(`tensor "${key}" of shape [${shape.join(', ')}] does not lie at ${from} to ${to}`)
     // Copied, because a typed array must be aligned and the caller may drop the file's bytes.
-    tensors[key] = { type, dims: shape, data: TYPES[type].make(bytes.slice(start + from, start + to).buffer) }
+    const copy = new Uint8Array(to - from)
+    copy.set(bytes.subarray(start + from, start + to))
+    tensors[key] = { type, dims: shape, data: TYPES[type].make(copy.buffer) }
   }
   return { tensors, metadata }
 }

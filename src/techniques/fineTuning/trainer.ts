@@ -1,0 +1,311 @@
+/**
+ * The training loop: epochs of steps, checkpoints at step boundaries, the best epoch kept, early stopping, and the guard
+ * against losses that are not finite. Everything random is keyed by epoch and step, and everything that decides how it goes on
+ * is in the checkpoint, so that a resumed run computes what the uninterrupted one would have.
+ */
+import { now } from '#platform'
+import { GraftError } from '../../base/errors.js'
+import type { Matrix } from '../../base/matrix.js'
+import type { Random } from '../../base/random.js'
+import { slotName } from '../../optim/trainingProgram.js'
+import type { Engine } from '../../runtime/engine.js'
+import type { HostTensor } from '../../runtime/types.js'
+import type { RunDirectory } from '../run/directory.js'
+import { type RunContext, throwIfAborted } from '../run/run.js'
+import type { Batch, Network, SampleSource } from './network.js'
+import { balancedOrder, shuffledOrder } from './order.js'
+import { decodeSnapshot, type EpochRecord, encodeSnapshot, type Position, START } from './position.js'
+import { inferenceProgram } from './programs.js'
+import { logitsOf, score } from './scoring.js'
+import { learningRate, rateSchedule, type TuningSettings } from './settings.js'
+import { firstTrained } from './stages.js'
+import { completeState, openStepper, type Stepper, type StepResult } from './steps.js'
+
+export interface Training {
+  readonly engine: Engine
+  readonly network: Network
+  readonly classes: number
+  readonly train: SampleSource
+  /** Decides which epoch is kept; without it the last one is. */
+  readonly validation: SampleSource | undefined
+  readonly settings: TuningSettings
+  readonly random: Random
+  readonly context: RunContext
+  readonly directory: RunDirectory
+  /** Names everything that the checkpoint depends on. */
+  readonly key: string
+}
+
+export interface TrainingOutcome {
+  /** The kept weights (and moved statistics) by parameter. */
+  readonly weights: Readonly<Record<string, HostTensor>>
+  readonly history: readonly EpochRecord[]
+  /** The kept epoch, from 1. */
+  readonly epoch: number
+  /** Logits of the kept weights on the validation samples. */
+  readonly validationLogits: Matrix | undefined
+  readonly stoppedEarly: boolean
+  readonly skippedSteps: number
+}
+
+const CHECKPOINT = 'checkpoint'
+const LOGITS = 'graft.logits'
+/** So many steps in a row without a finite loss and the training cannot recover. */
+const HOPELESS = 10
+
+export async function train(training: Training): Promise<TrainingOutcome> {
+  const loop = new TrainingLoop(training)
+  try {
+    return await loop.run()
+  } finally {
+    await loop.release()
+  }
+}
+
+class TrainingLoop {
+  readonly #training: Training
+  readonly #stepsAnEpoch: number
+  #position: Position = START
+  #best: Record<string, HostTensor> | undefined
+  readonly #known = new Set<string>()
+  #stepper: { first: number; stepper: Stepper } | undefined
+  #savedAt = now()
+  #saveTook = 0
+
+  constructor(training: Training) {
+    this.#training = training
+    const { batch, accumulate } = training.settings
+    this.#stepsAnEpoch = Math.ceil(training.train.labels.length / (batch * accumulate))
+  }
+
+  async run(): Promise<TrainingOutcome> {
+    const { settings, context, validation } = this.#training
+    await this.#restore()
+    const total = settings.epochs * this.#stepsAnEpoch
+    const progress = context.progress('fine-tuning', total, 'steps', this.#position.step)
+    while (this.#position.epoch < settings.epochs && !this.#stops()) {
+      const started = now()
+      await this.#epoch((step) => progress.set(step))
+      await this.#endEpoch((now() - started) / 1000)
+    }
+    progress.set(total)
+    const { position } = this
+    const kept = this.#best ?? (await this.#weights())
+    const { [LOGITS]: logits, ...weights } = kept
+    return {
+      weights,
+      history: position.history,
+      epoch: position.best === null ? position.epoch : position.best.epoch,
+      validationLogits:
+        logits && validation
+          ? { rows: validation.labels.length, columns: this.#training.classes, data: logits.data as Float32Array }
+          : undefined,
+      stoppedEarly: position.epoch < settings.epochs,
+      skippedSteps: position.skipped,
+    }
+  }
+
+  get position(): Position {
+    return this.#position
+  }
+
+  async release(): Promise<void> {
+    const open = this.#stepper
+    this.#stepper = undefined
+    await open?.stepper.release()
+  }
+
+  /** Goes back to the last checkpoint, where there is one. */
+  async #restore(): Promise<void> {
+    const { directory, engine, context, key } = this.#training
+    const file = await directory.readCheckpoint(CHECKPOINT)
+    if (file === undefined) return
+    const snapshot = decodeSnapshot(file, key)
+    await engine.setState(snapshot.state)
+    for (const name of Object.keys(snapshot.state)) this.#known.add(name)
+    this.#position = snapshot.position
+    this.#best = snapshot.best
+    context.emit({ type: 'resumed', path: directory.out ?? '', step: snapshot.position.step })
+  }
+
+  #stops(): boolean {
+    const { patience } = this.#training.settings
+    return patience > 0 && this.#position.waited >= patience
+  }
+
+  /** The program for the layers that train in the present epoch, with all its state in place. */
+  async #stepperNow(): Promise<Stepper> {
+    const { engine, network, train, classes, settings } = this.#training
+    const first = firstTrained(settings.schedule, this.#position.epoch, settings.epochs, network.layers.length)
+    if (this.#stepper?.first !== first) {
+      await this.release()
+      const stepper = await openStepper(engine, network, first, train, classes, settings)
+      await completeState(engine, stepper.program, this.#known)
+      this.#stepper = { first, stepper }
+    }
+    return this.#stepper.stepper
+  }
+
+  async #epoch(onStep: (step: number) => void): Promise<void> {
+    const { settings, random, train, context, directory } = this.#training
+    const stepper = await this.#stepperNow()
+    const { epoch } = this.#position
+    const order = (
+      settings.balancedSampling
+        ? balancedOrder(train.labels, random.fork('order', epoch))
+        : shuffledOrder(train.labels.length, random.fork('order', epoch))
+    ).subarray(this.#position.consumed)
+    const factor = rateSchedule(settings)
+    const total = settings.epochs * this.#stepsAnEpoch
+    const stop = new AbortController()
+    try {
+      const batches = train.batches(order, settings.batch, epoch, stop.signal)
+      for await (const group of grouped(batches, settings.accumulate)) {
+        const { step } = this.#position
+        const rate = learningRate(settings) * factor(Math.min(step, total - 1), total)
+        const result = await stepper.step(group, rate, random.fork('mix', epoch, step))
+        const used = group.reduce((sum, batch) => sum + batch.positions.length, 0)
+        this.#count(result, rate, used)
+        onStep(this.#position.step)
+        if (context.signal.aborted) {
+          await this.#save()
+          throwIfAborted(context.signal, directory.out)
+        }
+        if (this.#savesNow()) await this.#save()
+      }
+    } finally {
+      // Ends the decoding that runs ahead when the loop is left early.
+      stop.abort()
+    }
+  }
+
+  #count(result: StepResult, rate: number, used: number): void {
+    const { position } = this
+    const { finite } = result
+    const skippedInRow = finite ? 0 : position.skippedInRow + 1
+    this.#position = {
+      ...position,
+      step: position.step + 1,
+      consumed: position.consumed + used,
+      lossSum: position.lossSum + (finite ? result.loss : 0),
+      lossCount: position.lossCount + (finite ? 1 : 0),
+      skipped: position.skipped + (finite ? 0 : 1),
+      skippedInRow,
+    }
+    if (finite) return
+    if (skippedInRow >= HOPELESS)
+      throw new GraftError(
+        `The loss or its gradient was not a finite number in ${HOPELESS} steps in a row, at a learning rate of ${short(rate)}.`,
+        {
+          remedy: `Lower the rate (--lr ${short(learningRate(this.#training.settings) / 10)}), or let it be found (--find-lr).`,
+        },
+      )
+    if (skippedInRow === 1)
+      this.#training.context.warn(
+        `Step ${position.step + 1} gave a loss or gradient that is not finite; it was skipped and changed nothing.`,
+        'If this happens often, lower the learning rate.',
+      )
+  }
+
+  async #endEpoch(seconds: number): Promise<void> {
+    const { settings, validation, context } = this.#training
+    const { position } = this
+    const epoch = position.epoch + 1
+    const trainLoss = position.lossCount > 0 ? position.lossSum / position.lossCount : Number.NaN
+    const logits = validation && (await this.#validate(validation))
+    const measured = logits && score(logits, validation.labels)
+    const better = measured !== undefined && (position.best === null || measured.loss < position.best.loss)
+    if (better && logits)
+      this.#best = {
+        ...(await this.#weights()),
+        [LOGITS]: { type: 'float32', dims: [logits.rows, logits.columns], data: logits.data },
+      }
+    const factor = rateSchedule(settings)
+    const total = settings.epochs * this.#stepsAnEpoch
+    const record: EpochRecord = {
+      epoch,
+      trainLoss,
+      validationLoss: measured?.loss,
+      validationAccuracy: measured?.accuracy,
+      learningRate: learningRate(settings) * factor(Math.min(position.step, total) - 1, total),
+      seconds,
+    }
+    this.#position = {
+      ...position,
+      epoch,
+      consumed: 0,
+      lossSum: 0,
+      lossCount: 0,
+      waited: measured === undefined || better ? 0 : position.waited + 1,
+      best: better ? { epoch, loss: measured.loss } : position.best,
+      history: [...position.history, record],
+    }
+    context.emit({ type: 'epoch', epochs: settings.epochs, best: better, ...record })
+    await this.#save()
+    throwIfAborted(context.signal, this.#training.directory.out)
+  }
+
+  async #validate(validation: SampleSource): Promise<Matrix> {
+    const { engine, network, classes, settings, context } = this.#training
+    const { program } = await this.#stepperNow()
+    const names = program.parameters.map((p) => p.name)
+    const loaded = await engine.load(
+      inferenceProgram(network, settings.batch, names, program.statistics, settings.ema > 0),
+    )
+    try {
+      return await logitsOf(loaded, network, validation, classes, settings.batch, context.signal)
+    } finally {
+      await loaded.release()
+    }
+  }
+
+  /** The weights as they would be used: averaged where averages are kept. */
+  async #weights(): Promise<Record<string, HostTensor>> {
+    const { engine, settings } = this.#training
+    const { program } = await this.#stepperNow()
+    const stored = (name: string) => (settings.ema > 0 ? slotName(name, 'ema') : name)
+    const names = program.parameters.map((p) => p.name)
+    const found = await engine.getState([...names.map(stored), ...program.statistics])
+    return Object.fromEntries([
+      ...names.map((name) => [name, found[stored(name)] as HostTensor] as const),
+      ...program.statistics.map((name) => [name, found[name] as HostTensor] as const),
+    ])
+  }
+
+  /** Often enough to lose little, and rarely enough that saving takes at most a twentieth of the time. */
+  #savesNow(): boolean {
+    const { settings, directory } = this.#training
+    if (directory.out === undefined) return false
+    return now() - this.#savedAt >= Math.max(1000 * settings.checkpointSeconds, 20 * this.#saveTook)
+  }
+
+  async #save(): Promise<void> {
+    const { engine, directory, context, key } = this.#training
+    if (directory.out === undefined) return
+    const started = now()
+    const state = await engine.getState([...this.#known])
+    const path = await directory.writeCheckpoint(
+      CHECKPOINT,
+      encodeSnapshot({ position: this.#position, state, best: this.#best, key }),
+    )
+    this.#savedAt = now()
+    this.#saveTook = this.#savedAt - started
+    if (path !== undefined) context.emit({ type: 'checkpoint', path, step: this.#position.step })
+  }
+}
+
+/** Batches in groups of `size`; the last may be smaller. */
+async function* grouped(batches: AsyncIterable<Batch>, size: number): AsyncGenerator<Batch[]> {
+  let group: Batch[] = []
+  for await (const batch of batches) {
+    group.push(batch)
+    if (group.length < size) continue
+    yield group
+    group = []
+  }
+  if (group.length > 0) yield group
+}
+
+function short(rate: number): string {
+  return String(Number(rate.toPrecision(2)))
+}

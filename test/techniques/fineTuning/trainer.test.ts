@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Random } from '#graft/base/random.js'
+import { type Engine, openEngine } from '#graft/runtime/engine.js'
+import type { TuningSettings } from '#graft/techniques/fineTuning/settings.js'
+import { type Training, type TrainingOutcome, train } from '#graft/techniques/fineTuning/trainer.js'
+import { memoryRunDirectory, openRunDirectory, type RunDirectory } from '#graft/techniques/run/directory.js'
+import type { RunEvent } from '#graft/techniques/run/events.js'
+import { AbortedError, startRun } from '#graft/techniques/run/run.js'
+import { CLASSES, SETTINGS, toyNetwork, toySamples } from './toy.js'
+
+let engine: Engine
+before(async () => {
+  engine = await openEngine({ threads: 1 })
+})
+after(() => engine.close())
+
+interface Options {
+  settings?: Partial<TuningSettings>
+  directory?: RunDirectory
+  /** Aborts when so many steps are done. */
+  stopAfter?: number
+  scale?: number
+}
+
+async function training(options: Options = {}): Promise<{ outcome: TrainingOutcome; events: RunEvent[] }> {
+  const stop = new AbortController()
+  // Every training begins in an engine of its own, as a new process would.
+  const own = await openEngine({ threads: 1 })
+  const run = startRun(
+    (context) => {
+      const settings = { ...SETTINGS, ...options.settings }
+      const job: Training = {
+        engine: own,
+        network: toyNetwork(),
+        classes: CLASSES,
+        train: toySamples(50, 2, options.scale),
+        validation: toySamples(30, 3),
+        settings,
+        random: new Random(5, 'training'),
+        context: {
+          ...context,
+          progress: (...args) => {
+            const progress = context.progress(...args)
+            return {
+              advance: progress.advance,
+              set(done) {
+                if (options.stopAfter !== undefined && done >= options.stopAfter) stop.abort()
+                progress.set(done)
+              },
+            }
+          },
+        },
+        directory: options.directory ?? memoryRunDirectory(),
+        key: 'toy',
+      }
+      return train(job)
+    },
+    { signal: stop.signal },
+  )
+  const events: RunEvent[] = []
+  try {
+    for await (const event of run) events.push(event)
+    return { outcome: await run, events }
+  } finally {
+    await own.close()
+  }
+}
+
+function bits(outcome: TrainingOutcome): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(outcome.weights).map(([name, { data }]) => [
+      name,
+      Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
+    ]),
+  )
+}
+
+test('the loss falls and the classes are told apart', async () => {
+  const { outcome } = await training({ settings: { epochs: 10 } })
+  const losses = outcome.history.map((h) => h.trainLoss)
+  assert.ok(losses.at(-1)! < 0.6 * losses[0]!, `losses ${losses}`)
+  assert.ok(outcome.history.at(-1)!.validationAccuracy! > 0.8)
+  assert.equal(outcome.validationLogits?.rows, 30)
+})
+
+test('the same seed gives the same weights, another seed others', async () => {
+  const first = bits((await training()).outcome)
+  assert.deepEqual(bits((await training()).outcome), first)
+  assert.notDeepEqual(bits((await training({ settings: { lr: 0.04 } })).outcome), first)
+})
+
+const VARIANTS: Record<string, Partial<TuningSettings>> = {
+  'SGD with momentum': {},
+  'AdamW with moving averages': { optimizer: 'adamw', lr: 0.01, ema: 0.9 },
+  'gradual unfreezing with rates by layer': { schedule: 'gradual', layerDecay: 0.5 },
+  'accumulated gradients and class weights': { accumulate: 2, classWeights: true, batch: 6 },
+  'balanced sampling and early stopping': { balancedSampling: true, patience: 1, labelSmoothing: 0.1 },
+}
+
+for (const [name, settings] of Object.entries(VARIANTS)) {
+  test(`a stopped training ends in the same weights: ${name}`, async () => {
+    const { outcome } = await training({ settings })
+    const out = await mkdtemp(join(tmpdir(), 'graft-train-'))
+    try {
+      let resume = false
+      for (const stopAfter of [3, 8, 15]) {
+        const directory = await openRunDirectory(out, { options: {}, version: '0', resume })
+        resume = true
+        await assert.rejects(training({ settings, directory, stopAfter }), (error: unknown) => {
+          assert.ok(error instanceof AbortedError)
+          assert.equal(error.resumeFrom, out)
+          return true
+        })
+        await directory.close()
+      }
+      const directory = await openRunDirectory(out, { options: {}, version: '0', resume })
+      const { outcome: resumed, events } = await training({ settings, directory })
+      await directory.close()
+      assert.ok(events.some((event) => event.type === 'resumed'))
+      assert.deepEqual(bits(resumed), bits(outcome))
+      assert.deepEqual(
+        resumed.history.map((h) => h.trainLoss),
+        outcome.history.map((h) => h.trainLoss),
+      )
+      assert.deepEqual(resumed.validationLogits, outcome.validationLogits)
+    } finally {
+      await rm(out, { recursive: true, force: true })
+    }
+  })
+}
+
+test('gradual unfreezing leaves the lower layers bit-identical while they are frozen', async () => {
+  const { outcome } = await training({ settings: { schedule: 'gradual', epochs: 2, lr: 1e-9, weightDecay: 0 } })
+  assert.ok('w0' in outcome.weights || outcome.epoch === 1)
+  const first = await training({ settings: { schedule: 'gradual', epochs: 3, patience: 1, lr: 3 } })
+  if (first.outcome.epoch === 1) assert.deepEqual(Object.keys(first.outcome.weights).sort(), ['b2', 'w2'])
+})
+
+test('early stopping keeps the best epoch', async () => {
+  const { outcome } = await training({
+    settings: { epochs: 30, patience: 2, lr: 0.5, clip: 0, lrSchedule: 'constant' },
+  })
+  const best = Math.min(...outcome.history.map((h) => h.validationLoss!))
+  assert.equal(outcome.history[outcome.epoch - 1]!.validationLoss, best)
+  if (outcome.stoppedEarly) assert.equal(outcome.history.length, outcome.epoch + 2)
+})
+
+test('a training whose every step overflows stops and says to lower the rate', async () => {
+  await assert.rejects(training({ scale: 1e30 }), /not a finite number in 10 steps in a row.*/)
+})
