@@ -36,24 +36,43 @@ export async function readFileText(path: string): Promise<string> {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
-/** At most `length` bytes from `offset`; fewer at the end of the file. */
-export async function readFileRange(path: string, offset: number, length: number): Promise<Uint8Array> {
-  try {
-    const file = await open(path, 'r')
-    try {
+/** A file held open to be read in places. */
+export interface ReadableFile {
+  /** At most `length` bytes from `offset`; fewer at the end of the file. */
+  read(offset: number, length: number): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+export async function openForReading(path: string): Promise<ReadableFile> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw readError(path, error)
+  })
+  return {
+    close: () => file.close(),
+    async read(offset, length) {
       const buffer = new Uint8Array(length)
       let filled = 0
-      while (filled < length) {
-        const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled)
-        if (bytesRead === 0) break
-        filled += bytesRead
+      try {
+        while (filled < length) {
+          const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled)
+          if (bytesRead === 0) break
+          filled += bytesRead
+        }
+      } catch (error) {
+        throw readError(path, error)
       }
       return buffer.subarray(0, filled)
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    throw readError(path, error)
+    },
+  }
+}
+
+/** At most `length` bytes from `offset`; fewer at the end of the file. */
+export async function readFileRange(path: string, offset: number, length: number): Promise<Uint8Array> {
+  const file = await openForReading(path)
+  try {
+    return await file.read(offset, length)
+  } finally {
+    await file.close()
   }
 }
 
@@ -184,11 +203,14 @@ export async function freeSpace(path: string): Promise<number | undefined> {
   )
 }
 
-/** Names of the files and folders directly inside a folder, sorted by code unit; hidden ones (a leading dot) left out. */
-export async function listFolder(path: string): Promise<{ name: string; kind: FileStatus['kind'] }[]> {
+/** Names of what lies directly inside a folder, sorted by code unit; hidden ones (a leading dot) only where asked for. */
+export async function listFolder(
+  path: string,
+  options: { hidden?: boolean } = {},
+): Promise<{ name: string; kind: FileStatus['kind'] }[]> {
   const entries: { name: string; kind: FileStatus['kind'] }[] = []
   for (const entry of await sortedEntries(path)) {
-    if (entry.name.startsWith('.')) continue
+    if (entry.name.startsWith('.') && options.hidden !== true) continue
     const kind = await kindOf(entry, join(path, entry.name))
     if (kind !== undefined) entries.push({ name: entry.name, kind })
   }

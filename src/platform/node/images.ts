@@ -103,17 +103,10 @@ export async function resizeImage(
   return toRgb(await raw(pipeline.affine(matrix, { interpolator: filter })))
 }
 
-/** A small grey picture of the whole image, (size, size), quick to make: for comparing photos. */
-export async function decodeGrey(bytes: Uint8Array, size: number, options: DecodeOptions = {}): Promise<Uint8Array> {
-  const small = open(bytes, options)
-    .rotate()
-    .flatten()
-    .resize({ width: size, height: size, fit: 'fill', kernel: 'cubic' })
-  const found = await raw(small.greyscale().toColourspace('b-w'), options)
-  if (found.channels === 1) return found.data
-  const grey = new Uint8Array(size * size)
-  for (let i = 0; i < grey.length; i++) grey[i] = found.data[i * found.channels]!
-  return grey
+/** A small picture of the whole photo, squeezed to (size, size, 3), quick to make: for comparing photos. */
+export async function decodeSmall(bytes: Uint8Array, size: number, options: DecodeOptions = {}): Promise<RgbImage> {
+  const upright = open(bytes, options).rotate().flatten()
+  return toRgb(await raw(upright.resize({ width: size, height: size, fit: 'fill', kernel: 'cubic' }), options))
 }
 
 /** Gaussian blur with a deviation in pixels. */

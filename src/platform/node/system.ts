@@ -1,7 +1,8 @@
 /** What the machine and the user's settings say: processors, clock, folders, hashes. */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { availableParallelism, homedir, tmpdir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { crc32 as zlibCrc32 } from 'node:zlib'
 import { readFileChunks } from './files.js'
 
 /** Processors this process may use. */
@@ -60,6 +61,16 @@ export function sha256Of(pieces: Iterable<Uint8Array | string>): string {
   const hash = createHash('sha256')
   for (const piece of pieces) hash.update(piece)
   return hash.digest('hex')
+}
+
+/** CRC-32 as in zip and PNG: finds accidents, not forgeries. */
+export function crc32(content: Uint8Array): number {
+  return zlibCrc32(content)
+}
+
+/** A name that nobody else uses, for files; never for results. */
+export function uniqueName(): string {
+  return `${process.pid}-${randomBytes(8).toString('hex')}`
 }
 
 /** The system's rules for paths. */
