@@ -31,8 +31,10 @@ export class GraphBuilder implements Emitter {
   readonly #names = new Map<string, number>()
   #scope = ''
 
-  constructor(name: string) {
+  /** @param prefix goes before every name made here: a branch must not repeat a name of the graph around it */
+  constructor(name: string, prefix = '') {
     this.name = name
+    this.#scope = prefix
   }
 
   // --- values -------------------------------------------------------------------------------------------------------
@@ -47,6 +49,12 @@ export class GraphBuilder implements Emitter {
   parameter(name: string, tensor: Tensor): string {
     this.#declare(name, { type: tensor.type, shape: tensor.dims })
     this.#parameters.set(name, tensor)
+    return name
+  }
+
+  /** A value of an enclosing graph, read by a branch under construction. */
+  captured(name: string, type: StaticType): string {
+    this.#declare(name, type)
     return name
   }
 
@@ -269,6 +277,8 @@ export class GraphBuilder implements Emitter {
       if (!node.outputs.some((o) => used.has(o))) continue
       kept.push(node)
       for (const input of node.inputs) used.add(input)
+      for (const attribute of node.attributes.values())
+        if (attribute.kind === 'graph') for (const inner of attribute.value.nodes) for (const input of inner.inputs) used.add(input)
     }
     graph.nodes = kept.reverse()
     graph.inputs = [...this.inputs]

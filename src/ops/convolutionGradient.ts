@@ -4,8 +4,9 @@
  * Y[n, o, p] = sum over i, k of W[o, i, k] X[n, i, stride p + dilation k - before]
  */
 import { attr } from '../graph/graph.js'
+import { float32 } from '../graph/tensor.js'
 import { fusedMatMul } from './matmul.js'
-import { pad, reshape, reverse, slice, transpose } from './movement.js'
+import { pad, reshape, reverse, slice, spread, transpose } from './movement.js'
 import type { Emitter } from './operator.js'
 import { extent, type Window } from './window.js'
 
@@ -42,7 +43,15 @@ function inputGradientByConv(g: Emitter, w: string, dY: string, x: readonly numb
   return g.op('Conv', [cropped, flipped], { kernel_shape: attr.ints(window.kernel), ...attributes })
 }
 
+/** Any rank, stride and dilation. A pointwise kernel needs no transposed convolution: its gradient is spread between zeros. */
 function inputGradientByConvTranspose(g: Emitter, w: string, dY: string, x: readonly number[], window: Window, groups: number): string {
+  if (window.kernel.every((k) => k === 1) && [...window.before, ...window.after].every((p) => p === 0)) {
+    const ones = window.strides.map(() => 1)
+    const zeros = ones.map(() => 0)
+    const y = g.op('Conv', [dY, swapChannels(g, w, groups)], { kernel_shape: attr.ints(window.kernel), ...windowAttributes(ones, ones, zeros, zeros, groups) })
+    const wide = window.strides.reduce((value, stride, i) => spread(g, value, i + 2, stride), y)
+    return pad(g, wide, x.map(() => 0), x.map((d, i) => d - (g.shape(wide)[i] as number)))
+  }
   const rest = window.kernel.map((k, i) => {
     const covered = ((g.shape(dY)[i + 2] as number) - 1) * (window.strides[i] as number) + extent(k, window.dilations[i] as number)
     return (x[i + 2] as number) + (window.before[i] as number) + (window.after[i] as number) - covered
@@ -75,9 +84,21 @@ function swapChannels(g: Emitter, w: string, groups: number): string {
 export function weightGradient(g: Emitter, x: string, dY: string, w: readonly number[], window: Window, groups: number): string {
   const pointwise = window.kernel.every((k) => k === 1) && [...window.before, ...window.after].every((p) => p === 0)
   if (groups === 1 && pointwise) return weightGradientPointwise(g, x, dY, w, window)
+  const plain = window.kernel.length === 2 && [...window.strides, ...window.dilations].every((s) => s === 1)
   if (groups === 1 && window.kernel.length === 2 && window.strides.every((s) => s === 1)) return weightGradientByTaps(g, x, dY, w, window)
+  if (plain && w[1] === 1 && w[0] === groups) {
+    const [height, width] = g.shape(dY).slice(2) as [number, number]
+    const positions = product(g.shape(x).slice(2))
+    if (height * width * positions <= SELECTION_LIMIT) return depthwiseBySelection(g, x, dY, window)
+    if (width <= ROW_LIMIT) return depthwiseByRows(g, x, dY, window)
+  }
   return weightGradientByConv(g, x, dY, w, window, groups)
 }
+
+/** Largest number of (output, input) position pairs for which all products are formed: measured, 7 x 7 maps. */
+const SELECTION_LIMIT = 4096
+/** Widest map for which whole rows are multiplied: beyond it the wasted products cost more than a convolution. */
+const ROW_LIMIT = 28
 
 /** One product per sample, summed over the batch. */
 function weightGradientPointwise(g: Emitter, x: string, dY: string, w: readonly number[], window: Window): string {
@@ -87,6 +108,12 @@ function weightGradientPointwise(g: Emitter, x: string, dY: string, w: readonly 
     return slice(g, value, i + 2, 0, (size - 1) * stride + 1, stride)
   }, x)
   const positions = product(out)
+  const i = w[1] as number
+  if (o * i > 2 * positions * (o + i)) {
+    // Small maps: channels first, then one product over the batch and all positions, rather than a large one a sample.
+    const rows = (value: string, channels: number) => reshape(g, transpose(g, reshape(g, value, [n, channels, positions]), [1, 0, 2]), [channels, n * positions])
+    return reshape(g, fusedMatMul(g, rows(dY, o), rows(picked, i), false, true), w)
+  }
   const products = fusedMatMul(g, reshape(g, dY, [n, o, positions]), reshape(g, picked, [n, w[1] as number, positions]), false, true)
   return reshape(g, sumOverBatch(g, products), w)
 }
@@ -109,6 +136,49 @@ function weightGradientByTaps(g: Emitter, x: string, dY: string, w: readonly num
     }
   const stacked = g.op('Concat', taps.map((tap) => reshape(g, tap, [1, ...g.shape(tap)])), { axis: attr.int(0) })
   return reshape(g, transpose(g, stacked, [1, 2, 0]), w)
+}
+
+/**
+ * Depthwise on small maps: all products between output and input positions of a channel, of which a constant 0/1 matrix adds
+ * those that belong to the same tap.
+ */
+function depthwiseBySelection(g: Emitter, x: string, dY: string, window: Window): string {
+  const [n, channels, height, width] = g.shape(dY) as [number, number, number, number]
+  const [inHeight, inWidth] = g.shape(x).slice(2) as [number, number]
+  const [kh, kw] = window.kernel as [number, number]
+  const [outputs, inputs] = [height * width, inHeight * inWidth]
+  const selection = new Float32Array(outputs * inputs * kh * kw)
+  for (let p = 0; p < outputs; p++)
+    for (let tap = 0; tap < kh * kw; tap++) {
+      const row = Math.floor(p / width) + Math.floor(tap / kw) - (window.before[0] as number)
+      const column = (p % width) + (tap % kw) - (window.before[1] as number)
+      if (row >= 0 && row < inHeight && column >= 0 && column < inWidth)
+        selection[(p * inputs + row * inWidth + column) * kh * kw + tap] = 1
+    }
+  const channelsFirst = (value: string, positions: number) => transpose(g, reshape(g, value, [n, channels, positions]), [1, 0, 2])
+  const products = fusedMatMul(g, channelsFirst(dY, outputs), channelsFirst(x, inputs), true, false)
+  const flat = reshape(g, products, [channels, outputs * inputs])
+  return reshape(g, g.op('MatMul', [flat, g.constant(float32([outputs * inputs, kh * kw], selection))]), [channels, 1, kh, kw])
+}
+
+/**
+ * Depthwise on medium maps: for each row offset one product per channel over batch and rows, columns by columns; the taps are
+ * sums along its diagonals, read by padding each row by one.
+ */
+function depthwiseByRows(g: Emitter, x: string, dY: string, window: Window): string {
+  const [n, channels, height, width] = g.shape(dY) as [number, number, number, number]
+  const [kh, kw] = window.kernel as [number, number]
+  const padded = pad(g, transpose(g, x, [1, 0, 2, 3]), [0, 0, ...window.before], [0, 0, ...window.after])
+  const across = g.shape(padded)[3] as number
+  const gradient = reshape(g, transpose(g, dY, [1, 0, 2, 3]), [channels, n * height, width])
+  const taps = Array.from({ length: kh }, (_, i) => {
+    const rows = reshape(g, slice(g, padded, 2, i, i + height), [channels, n * height, across])
+    const products = reshape(g, fusedMatMul(g, gradient, rows, true, false), [channels, width * across])
+    const skewed = reshape(g, pad(g, products, [0, 0], [0, width]), [channels, width, across + 1])
+    return g.op('ReduceSum', [slice(g, skewed, 2, 0, kw), g.ints([1])], { keepdims: attr.int(1) })
+  })
+  const joined = taps.length === 1 ? (taps[0] as string) : g.op('Concat', taps, { axis: attr.int(1) })
+  return reshape(g, joined, [channels, 1, kh, kw])
 }
 
 /** Any rank, stride, dilation and group count: a convolution of X by dY with batch and channels exchanged. */

@@ -171,10 +171,10 @@ export function reverse(g: Emitter, value: string, axis: number): string {
 }
 
 /** Puts stride - 1 zeros between neighbours: (n) -> ((n - 1) stride + 1). */
-function spread(g: Emitter, value: string, axis: number, stride: number): string {
+export function spread(g: Emitter, value: string, axis: number, stride: number): string {
   const shape = g.shape(value)
   const n = shape[axis] as number
-  if (n <= 1) return value
+  if (n <= 1 || stride === 1) return value
   const split = reshape(g, value, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)])
   const zeros = new Array<number>(shape.length + 1).fill(0)
   const padded = pad(g, split, zeros, zeros.map((z, i) => (i === axis + 1 ? stride - 1 : z)))
@@ -440,23 +440,6 @@ export const movement = {
       return result(type, Array.from({ length: type?.shape[0] ?? 0 }, (_, i) => s + i * d))
     },
     gradient: none('made from constants'),
-  },
-  DepthToSpace: {
-    infer: (c) => {
-      const { type, shape } = c.type(0)
-      const b = intAttribute(c.node, 'blocksize', 1)
-      const [n, channels, h, w] = shape as [number, number, number, number]
-      return [{ type, shape: [n, channels / (b * b), h * b, w * b] }]
-    },
-    gradient: rule((c) => {
-      const b = intAttribute(c.node, 'blocksize', 1)
-      const mode = c.node.attributes.get('mode')
-      const [n, channels, h, w] = c.shape(c.output()) as [number, number, number, number]
-      const columnFirst = mode?.kind === 'string' && mode.value === 'CRD'
-      const split = reshape(c.g, c.grad(), [n, channels, h / b, b, w / b, b])
-      const moved = transpose(c.g, split, columnFirst ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4])
-      return [reshape(c.g, moved, c.shape(c.input(0)))]
-    }),
   },
 } as const satisfies Record<string, Operator>
 

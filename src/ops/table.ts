@@ -2,7 +2,7 @@
  * The operator table: every operator that Graft knows, one row each, by domain. A row without a shape rule or without an
  * answer about its gradient does not compile.
  */
-import { intsAttribute, type StaticType } from '../graph/graph.js'
+import { type Dimension, intsAttribute, type StaticType } from '../graph/graph.js'
 import { convolutions } from './convolution.js'
 import { elementwise } from './elementwise.js'
 import { logic } from './logic.js'
@@ -31,8 +31,20 @@ const internal = {
     },
     gradient: refuse('transposed convolutions are not trained by this version'),
   },
+  If: {
+    infer: (c) => {
+      const branch = c.node.attributes.get('then_branch')
+      if (branch?.kind !== 'graph') return c.fail('has no then_branch')
+      return branch.value.outputs.map((output) => ({ type: output.type, shape: staticShape(output.shape, c.fail) }))
+    },
+    gradient: refuse('branches are not trained by this version'),
+  },
   ScatterElements: { infer: (c): readonly StaticType[] => [c.type(0)], gradient: refuse('scattering is not trained by this version') },
 } as const satisfies Record<string, Operator>
+
+function staticShape(shape: readonly Dimension[] | undefined, fail: (message: string) => never): readonly number[] {
+  return shape?.map((d) => (typeof d === 'number' ? d : fail('gives out a value without a static shape'))) ?? fail('gives out a value without a shape')
+}
 
 const constant = {
   // Read as an initializer before any row is asked.

@@ -154,7 +154,10 @@ function bindStatistics(forward: Specialised, state: StateBindings): string[] {
   return forward.statistics.map((s) => s.statistic)
 }
 
-/** Guard, clipping, optimizer chain, learning rates and moving averages for all parameters. */
+/**
+ * Guard, clipping, optimizer chain, learning rates and moving averages for all parameters. The update is a branch of an If on
+ * "loss and gradients are finite"; the other branch passes every state on as it was, so that a bad step changes nothing.
+ */
 function appendUpdate(g: GraphBuilder, plan: UpdatePlan, gradients: ReadonlyMap<string, string>, state: StateBindings, loss: string | undefined): void {
   const norm = globalNorm(g, plan.parameters.map((p) => gradients.get(p.name) as string))
   const suspects = loss === undefined ? norm : g.op('Add', [norm, g.op('Mul', [loss, g.float(0)])])
@@ -162,63 +165,85 @@ function appendUpdate(g: GraphBuilder, plan: UpdatePlan, gradients: ReadonlyMap<
   g.output('grad_norm', norm)
   g.output('finite', g.op('Cast', [finite], { to: attr.int(1) }))
 
-  const stepBefore = g.input(STEP, { type: 'float32', shape: [] })
-  state.zeros(STEP, [])
-  const step = g.op('Add', [stepBefore, g.op('Cast', [finite], { to: attr.int(1) })])
-  state.update(g, STEP, step)
+  const branch = new GraphBuilder('update', 'update/')
+  const capture = (name: string) => branch.captured(name, g.typeOf(name))
+  const stateInput = (name: string, dims: readonly number[]) => {
+    g.input(name, { type: 'float32', shape: dims })
+    return capture(name)
+  }
+  const updates: Update[] = []
+  const set = (name: string, value: string) => {
+    updates.push({ name, value })
+  }
 
-  const rates = new Map<string, string>()
-  for (const rate of ratesOf(plan.parameters)) rates.set(rate, g.input(rate, { type: 'float32', shape: [] }))
-  const clip = plan.clipNorm === undefined ? undefined : clipFactor(g, norm, plan.clipNorm)
-  const guarded = (next: string, before: string) => g.op('Where', [finite, next, before])
+  const stepBefore = stateInput(STEP, [])
+  state.zeros(STEP, [])
+  const step = branch.op('Add', [stepBefore, branch.float(1)])
+  set(STEP, step)
+  for (const rate of ratesOf(plan.parameters)) stateInput(rate, [])
+  const clip = plan.clipNorm === undefined ? undefined : clipFactor(branch, capture(norm), plan.clipNorm)
 
   for (const { name, dims, group } of plan.parameters) {
-    g.scope(`update/${name}`, () => {
-      const gradient = gradients.get(name) as string
-      let update = clip === undefined ? gradient : g.op('Mul', [gradient, clip])
+    branch.scope(name, () => {
+      capture(name)
+      const gradient = capture(gradients.get(name) as string)
+      let update = clip === undefined ? gradient : branch.op('Mul', [gradient, clip])
       for (const piece of plan.optimizer.pieces) {
         for (const slot of piece.slots) {
-          g.input(slotName(name, slot), { type: 'float32', shape: dims })
+          stateInput(slotName(name, slot), dims)
           state.zeros(slotName(name, slot), dims)
         }
         update = piece.apply(update, {
-          g,
+          g: branch,
           parameter: name,
           step,
           decays: plan.decays(name),
           slot: (slot) => slotName(name, slot),
-          setSlot: (slot, value) => state.update(g, slotName(name, slot), guarded(value, slotName(name, slot))),
+          setSlot: (slot, value) => set(slotName(name, slot), value),
         })
       }
-      const moved = g.op('Sub', [name, g.op('Mul', [update, rates.get(`lr.${group}`) as string])])
-      const next = guarded(moved, name)
-      state.update(g, name, next)
-      if (plan.ema !== undefined) appendAverage(g, plan.ema, name, dims, next, state, guarded)
+      const next = branch.op('Sub', [name, branch.op('Mul', [update, `lr.${group}`])])
+      set(name, next)
+      if (plan.ema === undefined) return
+      const average = stateInput(slotName(name, 'ema'), dims)
+      const start = state.values[name] as HostTensor
+      state.values[average] = { ...start, data: Float32Array.from(start.data as Float32Array) }
+      state.input(average)
+      set(average, movingAverage(branch, average, next, plan.ema))
     })
   }
+  chooseBranch(g, branch, finite, updates, state)
 }
+
+interface Update {
+  readonly name: string
+  readonly value: string
+}
+
+/** if (finite) every state takes its new value, else its old one. */
+function chooseBranch(g: GraphBuilder, branch: GraphBuilder, finite: string, updates: readonly Update[], state: StateBindings): void {
+  const unchanged = new GraphBuilder('unchanged', 'unchanged/')
+  for (const { name, value } of updates) {
+    branch.output(`${name}.updated`, value)
+    unchanged.output(`${name}.unchanged`, unchanged.op('Identity', [unchanged.captured(name, g.typeOf(name))]))
+  }
+  const attributes = {
+    then_branch: { kind: 'graph', value: branch.graph() },
+    else_branch: { kind: 'graph', value: unchanged.graph() },
+  } as const
+  const next = g.multi('If', [finite], attributes, updates.length, { outputs: updates.map(({ name }) => `${name}.next`) })
+  updates.forEach(({ name }, i) => {
+    state.update(g, name, next[i] as string)
+  })
+}
+
+/** average <- decay average + (1 - decay) weight, starting from the weight before the first step. */
+const movingAverage = (g: GraphBuilder, average: string, next: string, decay: number): string =>
+  g.op('Add', [g.op('Mul', [average, g.float(decay)]), g.op('Mul', [next, g.float(1 - decay)])])
 
 /** min(1, clip / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. */
 function clipFactor(g: GraphBuilder, norm: string, clip: number): string {
   return g.op('Min', [g.op('Div', [g.float(clip), g.op('Add', [norm, g.float(1e-6)])]), g.float(1)])
-}
-
-/** average <- decay average + (1 - decay) weight, starting from the weight before the first step. */
-function appendAverage(
-  g: GraphBuilder,
-  decay: number,
-  name: string,
-  dims: readonly number[],
-  next: string,
-  state: StateBindings,
-  guarded: (next: string, before: string) => string,
-): void {
-  const average = g.input(slotName(name, 'ema'), { type: 'float32', shape: dims })
-  const start = state.values[name] as HostTensor
-  state.values[average] = { ...start, data: Float32Array.from(start.data as Float32Array) }
-  state.input(average)
-  const mixed = g.op('Add', [g.op('Mul', [average, g.float(decay)]), g.op('Mul', [next, g.float(1 - decay)])])
-  state.update(g, average, guarded(mixed, average))
 }
 
 /** The update as a program of its own: reads the accumulated gradients and sets them back to zero. */

@@ -29,6 +29,9 @@ export interface Engine {
   close(): Promise<void>
 }
 
+/** onnxruntime's messages can list every value of a graph. */
+const shortened = (message: string): string => (message.length <= 600 ? message : `${message.slice(0, 300)} ... ${message.slice(-300)}`)
+
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   options.signal?.throwIfAborted()
   const threads = options.threads ?? cpuCount()
@@ -45,7 +48,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     const waiting = pending.get(reply.id)
     pending.delete(reply.id)
     if (reply.ok) waiting?.resolve(reply.tensors as Record<string, HostTensor>)
-    else waiting?.reject(new GraftError(`onnxruntime: ${reply.message}`))
+    else waiting?.reject(new GraftError(`onnxruntime: ${shortened(reply.message)}`))
   })
   worker.onExit((reason) => fail(new GraftError(`The engine's worker ended: ${reason}`)))
 
