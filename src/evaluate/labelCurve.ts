@@ -3,6 +3,7 @@
  * a drawn curve, and the answers to "how many labels for this accuracy?".
  */
 import type { Random } from '../base/random.js'
+import { grouped } from './format.js'
 import { wilsonInterval } from './intervals.js'
 import {
   binomialError,
@@ -107,4 +108,15 @@ function jointRedraw(measured: readonly LabelMeasurement[]): ((random: Random) =
     }
     return Array.from(right, (count) => 1 - count / n)
   }
+}
+
+/** 'about 2,400 labels (90% interval 1,900 to 3,100)', or why there is no number. */
+export function labelsText(needed: LabelsNeeded): string {
+  const about = (n: number) => grouped(Number(n.toPrecision(2)))
+  if (needed.kind === 'reached') return `reached with about ${about(needed.labels)} labels`
+  if (needed.kind === 'estimate')
+    return `about ${about(needed.value)} labels (90% interval ${about(needed.low)} to ${about(needed.high)})`
+  if (needed.kind === 'rough')
+    return `roughly ${about(needed.value)} labels, and more than ${about(needed.atLeast)}; the measurements set no upper end`
+  return `no estimate: ${needed.reason}${needed.atLeast === undefined ? '' : `; more than ${about(needed.atLeast)} labels`}`
 }

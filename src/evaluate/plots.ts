@@ -282,7 +282,9 @@ function draw(description: string, options: Plot.PlotOptions): string {
   })
   svg.setAttribute('role', 'img')
   for (const style of svg.querySelectorAll('style')) style.remove()
-  return svg.outerHTML.replace(/="[^"]*"/g, (attribute) => attribute.replace(/(\d\.\d\d)\d+/g, '$1'))
+  return svg.outerHTML
+    .replace(/[^\P{Cc}\t\n\r]/gu, '\uFFFD')
+    .replace(/="[^"]*"/g, (attribute) => attribute.replace(/</g, '&lt;').replace(/(\d\.\d\d)\d+/g, '$1'))
 }
 
 /** Keeps labels at line ends at least 14 px apart, by moving the lower ones down. */

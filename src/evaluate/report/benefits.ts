@@ -1,7 +1,6 @@
 /** What transfer bought: against the same network from scratch, by number of labels, and on photos made worse. */
 import { duration, grouped, percent, percentInterval, points } from '../format.js'
-import type { LabelCurve } from '../labelCurve.js'
-import type { LabelsNeeded } from '../learningCurve.js'
+import { type LabelCurve, labelsText } from '../labelCurve.js'
 import { barChart, labelCountChart, lineChart } from '../plots.js'
 import type { ReportData, Robustness, ScratchComparison } from './data.js'
 import { type Html, html } from './html.js'
@@ -46,7 +45,7 @@ function byLabels(curve: LabelCurve): Html {
   const last = curve.points.at(-1)
   return html`<h3>With fewer and more labels</h3>
 ${first && last && html`<p>With ${grouped(first.labels)} labels the accuracy is ${percent(first.accuracy)}, with ${grouped(last.labels)} it is ${percent(last.accuracy)}.</p>`}
-${curve.answers.length > 0 && html`<ul>${curve.answers.map(({ accuracy, needed }) => html`<li>For ${percent(accuracy, 0)}: ${answer(needed)}</li>`)}</ul>`}
+${curve.answers.length > 0 && html`<ul>${curve.answers.map(({ accuracy, needed }) => html`<li>For ${percent(accuracy, 0)}: ${labelsText(needed)}</li>`)}</ul>`}
 ${figure(
   labelCountChart({
     description: `Accuracy by number of labels: ${curve.points.map((point) => `${point.labels} labels ${percent(point.accuracy)}`).join(', ')}`,
@@ -63,18 +62,6 @@ ${figure(
     { title: '95% interval', numeric: true, cell: (point) => percentInterval(point) },
   ]),
 )}`
-}
-
-function answer(needed: LabelsNeeded): Html {
-  const about = (n: number) => grouped(Number(n.toPrecision(2)))
-  if (needed.kind === 'reached') return html`reached with about ${about(needed.labels)} labels`
-  if (needed.kind === 'estimate') {
-    return html`about <strong>${about(needed.value)} labels</strong> (90% interval ${about(needed.low)} to ${about(needed.high)})`
-  }
-  if (needed.kind === 'rough') {
-    return html`roughly <strong>${about(needed.value)} labels</strong>, and more than ${about(needed.atLeast)}; the measurements set no upper end`
-  }
-  return html`no estimate: ${needed.reason}${needed.atLeast !== undefined && `; more than ${about(needed.atLeast)} labels`}`
 }
 
 function byCorruption(found: Robustness): Html {
