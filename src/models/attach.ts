@@ -1,6 +1,6 @@
 /** Cutting a network at its features and putting a new classifier on them. */
 import { GraftError, InternalError } from '../base/errors.js'
-import { attr, type Attribute, type Dimension, type Model, type Node, type ValueInfo } from '../graph/graph.js'
+import { type Attribute, attr, type Dimension, type Model, type Node, type ValueInfo } from '../graph/graph.js'
 import { float32, int64Vector, type Tensor } from '../graph/tensor.js'
 import { freshName, keepOnly, renameValues, valueNames } from './edit.js'
 
@@ -37,7 +37,8 @@ export function cut(model: Model, point: FeaturePoint): CutModel {
   const taken = valueNames(model.graph)
   if (!taken.has(features)) throw new InternalError(`no value "${features}" to cut at`)
   const width: Dimension = point.width
-  if (rank === 2) return { model: keepOnly(model, [{ name: features, type: 'float32', shape: ['batch', width] }]), output: features }
+  if (rank === 2)
+    return { model: keepOnly(model, [{ name: features, type: 'float32', shape: ['batch', width] }]), output: features }
   const output = freshName(taken, 'graft.features')
   const nodes: Node[] = []
   const initializers = new Map<string, Tensor>()
@@ -55,7 +56,9 @@ export function cut(model: Model, point: FeaturePoint): CutModel {
   } else
     throw new GraftError(
       `The features "${features}" have ${rank === undefined ? 'an unknown number of axes' : `${rank} axes`}; expected (N, D), (N, T, D) or (N, C, H, W).`,
-      { remedy: 'Choose another value with --features; `graft inspect` lists the ends of all blocks with their shapes.' },
+      {
+        remedy: 'Choose another value with --features; `graft inspect` lists the ends of all blocks with their shapes.',
+      },
     )
   const body = keepOnly(model, [{ name: features, type: 'float32', shape: undefined }])
   const graph = {
@@ -67,7 +70,13 @@ export function cut(model: Model, point: FeaturePoint): CutModel {
   return { model: { ...body, graph }, output }
 }
 
-function node(name: string, opType: string, inputs: string[], output: string, attributes: Record<string, Attribute>): Node {
+function node(
+  name: string,
+  opType: string,
+  inputs: string[],
+  output: string,
+  attributes: Record<string, Attribute>,
+): Node {
   return { name, opType, domain: '', inputs, outputs: [output], attributes: new Map(Object.entries(attributes)) }
 }
 
@@ -91,7 +100,11 @@ export function attachHead(model: Model, point: FeaturePoint, head: NewHead): Mo
   if (width === undefined) throw new InternalError(`the width of the features "${point.features}" is not known`)
   const weight = head.weight ?? float32([classes, width], new Float32Array(classes * width))
   const bias = head.bias ?? float32([classes], new Float32Array(classes))
-  if (weight.dims.length !== 2 || weight.dims[0] !== classes || (point.width !== undefined && weight.dims[1] !== point.width))
+  if (
+    weight.dims.length !== 2 ||
+    weight.dims[0] !== classes ||
+    (point.width !== undefined && weight.dims[1] !== point.width)
+  )
     throw new GraftError(`The head's weight has shape [${weight.dims}], expected [${classes},${point.width ?? width}].`)
   if (bias.dims.length !== 1 || bias.dims[0] !== classes)
     throw new GraftError(`The head's bias has shape [${bias.dims}], expected [${classes}].`)

@@ -20,7 +20,10 @@ export function freeBatch(model: Model, batch: number, firstAxis: (value: string
     // Newer exporters write a Reshape's shape as a Concat of constants.
     const parts = n.opType === 'Concat' ? n.inputs.map((input) => constants.get(input)) : []
     if (parts.length > 0 && parts.every((part) => part?.type === 'int64' && part.dims.length === 1))
-      constants.set(n.outputs[0] ?? '', int64Vector(parts.flatMap((part) => Array.from(part?.data as BigInt64Array, Number))))
+      constants.set(
+        n.outputs[0] ?? '',
+        int64Vector(parts.flatMap((part) => Array.from(part?.data as BigInt64Array, Number))),
+      )
   }
   const taken = valueNames(graph)
   const initializers = new Map(graph.initializers)

@@ -5,7 +5,7 @@
  * The cuts are articulation points: values through which every path from the input to the output passes.
  */
 import type { Graph, Model, Node } from '../graph/graph.js'
-import { intsAttribute, producers } from '../graph/graph.js'
+import { producers } from '../graph/graph.js'
 import { listParameters } from './parameters.js'
 import { dataFlow, weightFinder } from './weights.js'
 
@@ -45,7 +45,7 @@ export function findBlocks(model: Model, output = model.graph.outputs[0]?.name ?
   const isLayer = layerTest(graph)
   const found = cells(graph, output, isLayer)
   let groups = group(found)
-  if (groups.length < FEWEST) groups = byDepth(found, groups)
+  if (groups.length < FEWEST) groups = byDepth(groups)
   groups = joinAttention(groups)
   while (groups.length > MOST) groups = inPairs(groups)
   return named(model, groups)
@@ -73,7 +73,8 @@ function cells(graph: Graph, output: string, isLayer: (node: Node) => boolean): 
   path.reverse()
   const lastReader = new Map<string, number>([[output, path.length]])
   path.forEach((node, i) => {
-    for (const input of node.inputs) if (wanted.has(input)) lastReader.set(input, Math.max(i, lastReader.get(input) ?? -1))
+    for (const input of node.inputs)
+      if (wanted.has(input)) lastReader.set(input, Math.max(i, lastReader.get(input) ?? -1))
   })
   const made: Cell[] = []
   let open: Node[] = []
@@ -141,7 +142,14 @@ function isDepthwise(node: Node): boolean {
   return groups?.kind === 'int' && groups.value > 1
 }
 
-const NORMS = new Set(['BatchNormalization', 'InstanceNormalization', 'GroupNormalization', 'LayerNormalization', 'Identity', 'Dropout'])
+const NORMS = new Set([
+  'BatchNormalization',
+  'InstanceNormalization',
+  'GroupNormalization',
+  'LayerNormalization',
+  'Identity',
+  'Dropout',
+])
 
 /** Whether the next layer or unit follows this layer with nothing but a normalisation between. */
 function endsLinearly(found: readonly Cell[], at: number): boolean {
@@ -192,7 +200,7 @@ function inPairs(groups: readonly Group[]): Group[] {
 }
 
 /** Parts of equal numbers of layers, where the graph offers no cuts (long skips, parallel towers). */
-function byDepth(found: readonly Cell[], groups: readonly Group[]): Group[] {
+function byDepth(groups: readonly Group[]): Group[] {
   const largest = groups.reduce<Group>((a, b) => (layersOf(b) > layersOf(a) ? b : a), [])
   if (layersOf(largest) < 2 * FEWEST) return [...groups]
   const nodes = largest.flatMap((cell) => cell.nodes)
@@ -205,7 +213,13 @@ function byDepth(found: readonly Cell[], groups: readonly Group[]): Group[] {
     const at = Math.min(parts - 1, Math.floor(Math.max(0, seen - (layers.has(node) ? 0 : 1)) / per))
     if (layers.has(node)) seen++
     const part = split[at] as Group
-    part.push({ nodes: [node], output: node.outputs[0] ?? '', layers: layers.has(node) ? [node] : [], branches: false, joined: false })
+    part.push({
+      nodes: [node],
+      output: node.outputs[0] ?? '',
+      layers: layers.has(node) ? [node] : [],
+      branches: false,
+      joined: false,
+    })
   }
   return groups.flatMap((g) => (g === largest ? split.filter((part) => part.length > 0) : [g]))
 }
@@ -248,9 +262,4 @@ function firstBlockAfter(graph: Graph, start: Node, blockOf: ReadonlyMap<Node, n
     else if (first === undefined || block < first) first = block
   }
   return first
-}
-
-/** The spatial step of a convolution or pool, for listings; 1 elsewhere. */
-export function stepOf(node: Node): number {
-  return Math.max(1, ...(intsAttribute(node, 'strides') ?? []))
 }

@@ -83,12 +83,14 @@ export function withTrained(model: Model, trained: ReadonlyMap<string, Tensor>):
   const replaced = new Map<string, Tensor>()
   const nodes: Node[] = []
   for (const [name, tensor] of trained)
-    if (tensor.type !== 'float32') throw new GraftError(`The trained weight "${name}" is ${tensor.type}, expected float32.`)
+    if (tensor.type !== 'float32')
+      throw new GraftError(`The trained weight "${name}" is ${tensor.type}, expected float32.`)
   for (const node of model.graph.nodes) {
     const source = trained.get(node.inputs[0] ?? '')
     const output = node.outputs[0] ?? ''
     if (source && isWidening(node)) replaced.set(output, source)
-    else if (node.opType === 'Constant' && node.domain === '' && trained.has(output)) replaced.set(output, trained.get(output) as Tensor)
+    else if (node.opType === 'Constant' && node.domain === '' && trained.has(output))
+      replaced.set(output, trained.get(output) as Tensor)
     else nodes.push(node)
   }
   const stillRead = new Set(nodes.flatMap((node) => reads(node)).concat(model.graph.outputs.map((o) => o.name)))
@@ -101,9 +103,12 @@ export function withTrained(model: Model, trained: ReadonlyMap<string, Tensor>):
       if (stillRead.has(name)) {
         // Its bytes change type here, so a reader that wanted half precision would break; specialised graphs have none.
         if (tensor.type !== 'float32' && nodes.some((node) => node.inputs.includes(name)))
-          throw new GraftError(`The weight "${name}" is ${tensor.type} and read without a Cast; it cannot be saved as float32.`, {
-            remedy: 'Export the network in float32.',
-          })
+          throw new GraftError(
+            `The weight "${name}" is ${tensor.type} and read without a Cast; it cannot be saved as float32.`,
+            {
+              remedy: 'Export the network in float32.',
+            },
+          )
         initializers.set(name, update)
       }
       for (const [output, value] of replaced) if (value === update) initializers.set(output, value)

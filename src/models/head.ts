@@ -3,7 +3,15 @@
  * here looks at names but to choose between outputs.
  */
 import { UsageError } from '../base/errors.js'
-import { describeNode, type Graph, type Model, type Node, producers, stringAttribute, type ValueInfo } from '../graph/graph.js'
+import {
+  describeNode,
+  type Graph,
+  type Model,
+  type Node,
+  producers,
+  stringAttribute,
+  type ValueInfo,
+} from '../graph/graph.js'
 import { sizeOf } from '../graph/tensor.js'
 import { valueNames } from './edit.js'
 import { nearNames } from './near.js'
@@ -32,7 +40,17 @@ export interface Head {
 }
 
 /** What may stand between the last layer and the output without changing what it says. */
-const AFTER = new Set(['Softmax', 'LogSoftmax', 'Sigmoid', 'Identity', 'Reshape', 'Flatten', 'Squeeze', 'Cast', 'Dropout'])
+const AFTER = new Set([
+  'Softmax',
+  'LogSoftmax',
+  'Sigmoid',
+  'Identity',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Cast',
+  'Dropout',
+])
 const POOLS = new Set(['GlobalAveragePool', 'GlobalMaxPool', 'AveragePool', 'ReduceMean'])
 const ACTIVATIONS = new Set(['Relu', 'Clip'])
 
@@ -77,8 +95,14 @@ export function findHead(model: Model, options: HeadOptions = {}): Head {
 function classOutput(graph: Graph): ValueInfo {
   const floats = graph.outputs.filter((o) => o.type.startsWith('float') || o.type === 'bfloat16')
   const found =
-    floats.find((o) => o.name === 'logits') ?? floats.find((o) => o.shape?.length === 2) ?? floats[0] ?? graph.outputs[0]
-  if (!found) throw new UsageError(`The graph "${graph.name}" has no output.`, { remedy: 'Export the model again, with an output.' })
+    floats.find((o) => o.name === 'logits') ??
+    floats.find((o) => o.shape?.length === 2) ??
+    floats[0] ??
+    graph.outputs[0]
+  if (!found)
+    throw new UsageError(`The graph "${graph.name}" has no output.`, {
+      remedy: 'Export the model again, with an output.',
+    })
   return found
 }
 
@@ -149,13 +173,17 @@ function walkBack(graph: Graph, output: ValueInfo, labels: number | undefined): 
     if (!found) return stopped
     if (node.opType === 'Conv') {
       const rank = output.shape?.length
-      if (!flattened && rank !== 2) return { stopped: `${describeNode(node)} before it gives a map of scores, not one score a class` }
+      if (!flattened && rank !== 2)
+        return { stopped: `${describeNode(node)} before it gives a map of scores, not one score a class` }
       const said = output.name === 'logits' || labels === found.classes
       if (activated && !said)
-        return { stopped: `${describeNode(node)} before it is followed by an activation and a pool, as feature layers are` }
+        return {
+          stopped: `${describeNode(node)} before it is followed by an activation and a pool, as feature layers are`,
+        }
       return { node, ...found, rank: 4, also }
     }
-    if (activated) return { stopped: `${describeNode(node)} before it is followed by an activation, as feature layers are` }
+    if (activated)
+      return { stopped: `${describeNode(node)} before it is followed by an activation, as feature layers are` }
     if (bias !== undefined && found.classes !== undefined && bias !== found.classes) return stopped
     const rank = node.opType === 'Gemm' ? 2 : matmulRank(output, graph, found.features)
     return { node, ...found, rank, also }
@@ -174,7 +202,13 @@ function layer(node: Node, find: (value: string) => WeightSource | undefined, fl
   if (node.opType === 'Conv') {
     const group = node.attributes.get('group')
     const pad = stringAttribute(node, 'auto_pad', 'NOTSET')
-    if (dims.length !== 4 || (group?.kind === 'int' && group.value !== 1) || pad === 'SAME_UPPER' || pad === 'SAME_LOWER') return undefined
+    if (
+      dims.length !== 4 ||
+      (group?.kind === 'int' && group.value !== 1) ||
+      pad === 'SAME_UPPER' ||
+      pad === 'SAME_LOWER'
+    )
+      return undefined
     return { weight, features: a, classes: dims[0], width: dims[1] }
   }
   if (dims.length !== 2) return undefined

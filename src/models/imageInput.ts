@@ -24,7 +24,8 @@ export interface ImageModel {
   readonly notes: readonly string[]
 }
 
-const show = (shape: readonly Dimension[] | undefined) => (shape ? `(${shape.map((d) => d ?? '?').join(', ')})` : 'of unknown shape')
+const show = (shape: readonly Dimension[] | undefined) =>
+  shape ? `(${shape.map((d) => d ?? '?').join(', ')})` : 'of unknown shape'
 
 /**
  * Checks a network's input and brings it into the one form that the rest of Graft uses.
@@ -55,7 +56,11 @@ export function imageModel(model: Model, name: string, given?: Size): ImageModel
   }
   result = renameValues(result, renames)
   const shape: Dimension[] = ['batch', 3, height, width]
-  return { model: { ...result, graph: { ...result.graph, inputs: [{ name: PIXELS, type: 'float32', shape }] } }, size, notes }
+  return {
+    model: { ...result, graph: { ...result.graph, inputs: [{ name: PIXELS, type: 'float32', shape }] } },
+    size,
+    notes,
+  }
 }
 
 /** The one input that is a float image, or why there is none. */
@@ -68,13 +73,21 @@ function imageInput(model: Model, name: string): ValueInfo {
     throw new GraftError(`${name} has ${inputs.length} inputs (${listed}); an image network has one.`, { remedy })
   const { shape, type } = input
   if (shape?.length !== 4)
-    throw new GraftError(`${name} takes "${input.name}" ${show(shape)}, which is not a batch of images (N, 3, H, W).`, { remedy })
-  if (shape[3] === 3 && shape[1] !== 3)
-    throw new GraftError(`${name} takes "${input.name}" ${show(shape)}: channels last (NHWC), expected channels first (N, 3, H, W).`, {
-      remedy: 'With tf2onnx export with --inputs-as-nchw; or wrap the network so that it transposes inside.',
+    throw new GraftError(`${name} takes "${input.name}" ${show(shape)}, which is not a batch of images (N, 3, H, W).`, {
+      remedy,
     })
+  if (shape[3] === 3 && shape[1] !== 3)
+    throw new GraftError(
+      `${name} takes "${input.name}" ${show(shape)}: channels last (NHWC), expected channels first (N, 3, H, W).`,
+      {
+        remedy: 'With tf2onnx export with --inputs-as-nchw; or wrap the network so that it transposes inside.',
+      },
+    )
   if (typeof shape[1] === 'number' && shape[1] !== 3)
-    throw new GraftError(`${name} takes images of ${shape[1]} channel${shape[1] === 1 ? '' : 's'} ${show(shape)}; photos have 3.`, { remedy })
+    throw new GraftError(
+      `${name} takes images of ${shape[1]} channel${shape[1] === 1 ? '' : 's'} ${show(shape)}; photos have 3.`,
+      { remedy },
+    )
   if (type !== 'float32')
     throw new GraftError(`${name} takes ${type} values in "${input.name}", expected float32.`, {
       remedy: 'Export the network with a float32 input; half-precision weights inside are fine.',
@@ -84,13 +97,15 @@ function imageInput(model: Model, name: string): ValueInfo {
 
 function withFreeBatch(model: Model, name: string, input: ValueInfo, batch: number, size: Size | undefined): Model {
   const refuse = (cause: unknown) =>
-    new GraftError(`${name} was exported for a batch of exactly ${batch}, and its graph depends on that (${messageOf(cause)})`, {
-      remedy: "Export it with a dynamic batch: torch.onnx.export(..., dynamic_axes={'pixel_values': {0: 'batch'}}).",
-      cause,
-    })
+    new GraftError(
+      `${name} was exported for a batch of exactly ${batch}, and its graph depends on that (${messageOf(cause)})`,
+      {
+        remedy: "Export it with a dynamic batch: torch.onnx.export(..., dynamic_axes={'pixel_values': {0: 'batch'}}).",
+        cause,
+      },
+    )
   if (!size) throw refuse('its image size is not fixed either')
-  const shapesAt = (m: Model, n: number) =>
-    specialise(m, { shapes: { [input.name]: [n, 3, size.height, size.width] } })
+  const shapesAt = (m: Model, n: number) => specialise(m, { shapes: { [input.name]: [n, 3, size.height, size.width] } })
   const live = keepOnly(model, model.graph.outputs)
   const before = shapesAt(live, batch)
   const shapeOf = (value: string) => before.builder.shape(before.value(value))

@@ -132,7 +132,8 @@ function isFiller(tensor: Tensor, role: ParameterRole): boolean {
 function niceName(value: string, readers: ReadonlyMap<string, readonly Node[]>): string {
   for (const node of readers.get(value) ?? []) {
     const output = node.outputs[0] ?? ''
-    if ((node.opType === 'Cast' || node.opType === 'CastLike') && output !== '' && value.startsWith(output)) return output
+    if ((node.opType === 'Cast' || node.opType === 'CastLike') && output !== '' && value.startsWith(output))
+      return output
   }
   return value
 }
@@ -141,7 +142,7 @@ function roleFinder(graph: Graph): (node: Node, position: number, tensor: Tensor
   const made = producers(graph)
   const find = weightFinder(graph)
   const raw = rawValues(graph)
-  const weighted = (node: Node | undefined) => node !== undefined && (ROLES[node.opType]?.[1] === 'weight')
+  const weighted = (node: Node | undefined) => node !== undefined && ROLES[node.opType]?.[1] === 'weight'
   const single = (input: string) => {
     const source = find(input)
     return source !== undefined && sizeOf(source.tensor.dims) === 1

@@ -1,0 +1,236 @@
+/**
+ * Finding a pretrained network: bundled with the package, in a local folder of Hugging Face's layout, as a bare .onnx
+ * file, or in a folder that Graft saved; and reading all that training needs to know of it.
+ */
+import { exists, fileStatus, listFolder, packageDirectory, paths, readFileBytes, sha256 } from '#platform'
+import { GraftError, UsageError } from '../base/errors.js'
+import { preprocessorFromFlags, readPreprocessor } from '../data/preprocessor.js'
+import type { Dimension, Model } from '../graph/graph.js'
+import { readModel } from '../onnx/reader.js'
+import { type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
+import { findHead, type Head } from './head.js'
+import { imageModel, PIXELS, type Size } from './imageInput.js'
+import { isModelFolder, loadModelFolder, MODEL_FILE } from './modelFolder.js'
+import { nearNames } from './near.js'
+import type { GraftRecord } from './record.js'
+
+export interface BackboneOptions {
+  /** Mean and deviation of the pixels in units of 0 ... 1, one number or three; for a bare file, or instead of a folder's. */
+  readonly mean?: readonly number[] | undefined
+  readonly std?: readonly number[] | undefined
+  /** Height and width of the input in pixels. */
+  readonly size?: number | undefined
+  /** The value to take as features; found by structure otherwise. */
+  readonly features?: string | undefined
+}
+
+export interface Backbone {
+  readonly name: string
+  /** The whole network, its input (N, 3, H, W) under the name `pixel_values` and with a dynamic batch. */
+  readonly model: Model
+  /** SHA-256 of the file it was read from. */
+  readonly bytesSha256: string
+  readonly bytes: number
+  readonly architecture: string
+  readonly config: Json | undefined
+  /** A `preprocessor_config.json`, to be used and saved as it is. */
+  readonly preprocessor: Json
+  readonly inputName: string
+  readonly inputShape: readonly Dimension[]
+  /** Of the images that the preprocessing makes. */
+  readonly size: Size
+  readonly outputName: string
+  readonly head: Head
+  /** Its own classes, where it has a head and the folder names them. */
+  readonly labels: readonly string[] | undefined
+  readonly licence: Licence | undefined
+  /** Where it lies; for a bare file, the folder around it. */
+  readonly folder: string
+  /** The model file itself. */
+  readonly path: string
+  /** Set for a folder that Graft saved. */
+  readonly record: GraftRecord | undefined
+  /** What was changed or assumed, for the user. */
+  readonly notes: readonly string[]
+}
+
+/** Names of the backbones that come with the package. */
+export async function bundledBackbones(): Promise<string[]> {
+  const root = paths.join(packageDirectory(), 'backbones')
+  const entries = (await exists(root)) ? await listFolder(root) : []
+  return entries.filter((entry) => entry.kind === 'folder').map((entry) => entry.name)
+}
+
+/**
+ * @param spec a bundled name, the path of a folder, or the path of an .onnx file
+ * @throws UsageError where nothing of that name exists
+ * @throws GraftError where it is not an image network that can be used, with the reason
+ */
+export async function resolveBackbone(spec: string, options: BackboneOptions = {}): Promise<Backbone> {
+  const bundled = await bundledBackbones()
+  const place = bundled.includes(spec) ? paths.join(packageDirectory(), 'backbones', spec) : spec
+  const status = await fileStatus(place)
+  if (status?.kind === 'folder') return fromFolder(place, bundled.includes(spec) ? spec : nameOf(place), options)
+  if (status?.kind === 'file') {
+    if (!/\.onnx$/i.test(place))
+      throw new UsageError(`${place} is not an .onnx file.`, {
+        remedy: 'Name an .onnx file, a model folder or a bundled backbone.',
+      })
+    return fromFile(place, options)
+  }
+  throw unknownBackbone(spec, bundled)
+}
+
+function unknownBackbone(spec: string, bundled: readonly string[]): UsageError {
+  const near = nearNames(spec, bundled, 1)[0]
+  const hub = /^[\w.-]+\/[\w.-]+$/.test(spec) && !spec.startsWith('.')
+  const remedy = hub
+    ? 'If it is a Hugging Face id: this version does not fetch from the hub. Download its config.json, preprocessor_config.json and onnx/model.onnx into a folder and name that.'
+    : `Name one of these${near ? ` (did you mean ${near}?)` : ''}, a folder with onnx/model.onnx, or an .onnx file.`
+  return new UsageError(
+    `There is no backbone "${spec}": no file or folder of that name, and bundled are only: ${bundled.join(', ') || 'none'}.`,
+    {
+      remedy,
+    },
+  )
+}
+
+const nameOf = (path: string) => paths.base(paths.resolve(path)).replace(/\.onnx$/i, '')
+
+async function fromFolder(folder: string, name: string, options: BackboneOptions): Promise<Backbone> {
+  if (await isModelFolder(folder)) {
+    // Checks every file against the others before any is used.
+    const saved = await loadModelFolder(folder)
+    return fromParts(
+      name,
+      paths.join(folder, MODEL_FILE),
+      folder,
+      saved.config,
+      saved.preprocessor,
+      saved.record,
+      options,
+    )
+  }
+  const candidates = [MODEL_FILE, 'model.onnx'].map((file) => paths.join(folder, file))
+  let path: string | undefined
+  for (const candidate of candidates) if (path === undefined && (await exists(candidate))) path = candidate
+  if (path === undefined) throw await noModel(folder)
+  const config = await readJson(paths.join(folder, 'config.json'))
+  const preprocessor = await readJson(paths.join(folder, 'preprocessor_config.json'))
+  return fromParts(name, path, folder, config, preprocessor, undefined, options)
+}
+
+async function noModel(folder: string): Promise<GraftError> {
+  const inside = [
+    ...(await listFolder(folder)),
+    ...((await exists(`${folder}/onnx`)) ? await listFolder(`${folder}/onnx`) : []),
+  ]
+  const others = inside.map((entry) => entry.name).filter((n) => /\.(onnx|bin|safetensors|pt|pth|h5|tflite)$/.test(n))
+  return new GraftError(
+    `${folder} has neither ${MODEL_FILE} nor model.onnx${others.length > 0 ? `, only ${others.slice(0, 6).join(', ')}` : ''}.`,
+    {
+      remedy: others.some((n) => n.endsWith('.onnx'))
+        ? 'Name the .onnx file itself, or use the float32 file named model.onnx.'
+        : 'Export the network to ONNX, for example with `optimum-cli export onnx`.',
+    },
+  )
+}
+
+async function fromFile(path: string, options: BackboneOptions): Promise<Backbone> {
+  const folder = paths.folder(path)
+  const inOnnxFolder = paths.base(paths.resolve(folder)) === 'onnx'
+  let config: Json | undefined
+  let preprocessor: Json | undefined
+  for (const place of inOnnxFolder ? [folder, paths.join(folder, '..')] : [folder]) {
+    config ??= await readJson(paths.join(place, 'config.json'))
+    preprocessor ??= await readJson(paths.join(place, 'preprocessor_config.json'))
+  }
+  return fromParts(nameOf(path), path, folder, config, preprocessor, undefined, options)
+}
+
+async function fromParts(
+  name: string,
+  path: string,
+  folder: string,
+  config: Json | undefined,
+  saved: Json | undefined,
+  record: GraftRecord | undefined,
+  options: BackboneOptions,
+): Promise<Backbone> {
+  const bytes = await readFileBytes(path)
+  const read = readModel(bytes, { name: path })
+  const notes: string[] = []
+  const preprocessor = choosePreprocessor(path, saved, read, options, notes)
+  const { size } = readPreprocessor(
+    preprocessor,
+    saved ? paths.join(folder, 'preprocessor_config.json') : 'the preprocessing',
+  )
+  const { model, notes: changes } = imageModel(read, path, size)
+  notes.push(...changes)
+  const labels = config ? labelsOf(config, paths.join(folder, 'config.json')) : undefined
+  const head = findHead(model, { features: options.features, labels: labels?.length })
+  const fits = labels !== undefined && (head.classes === undefined || head.classes === labels.length)
+  if (labels !== undefined && !fits)
+    notes.push(
+      `config.json names ${labels.length} labels, the head has ${head.classes} classes: the labels are not used`,
+    )
+  const architectures = config?.architectures
+  const named = Array.isArray(architectures) && typeof architectures[0] === 'string' ? architectures[0] : undefined
+  return {
+    name,
+    model,
+    bytesSha256: sha256(bytes),
+    bytes: bytes.length,
+    architecture: record?.backbone.architecture ?? named ?? (model.graph.name || name),
+    config,
+    preprocessor,
+    inputName: PIXELS,
+    inputShape: model.graph.inputs[0]?.shape ?? [],
+    size,
+    outputName: head.output,
+    head,
+    labels: fits ? labels : undefined,
+    licence: await readLicence(folder),
+    folder,
+    path,
+    record,
+    notes,
+  }
+}
+
+/** The folder's preprocessing with antialiasing, or one made from the flags. */
+function choosePreprocessor(
+  path: string,
+  saved: Json | undefined,
+  model: Model,
+  options: BackboneOptions,
+  notes: string[],
+): Json {
+  const { mean, std, size } = options
+  const given = mean !== undefined || std !== undefined || size !== undefined
+  if (saved && !given) {
+    if ((saved.resample ?? 2) === 1 || saved.do_resize === false) return saved
+    notes.push(
+      'photos are resized with Lanczos, which is antialiased everywhere, instead of the filter its preprocessor names',
+    )
+    return { ...saved, resample: 1 }
+  }
+  const shape = model.graph.inputs[0]?.shape
+  const fixed = typeof shape?.[2] === 'number' && shape[2] === shape[3] ? shape[2] : undefined
+  const edge = size ?? (saved ? readPreprocessor(saved).size.height : fixed)
+  const missing = [
+    ...(mean === undefined && !saved ? ['--mean'] : []),
+    ...(std === undefined && !saved ? ['--std'] : []),
+    ...(edge === undefined ? ['--size'] : []),
+  ]
+  if (missing.length > 0 || edge === undefined)
+    throw new UsageError(
+      `${path} does not say how photos become its input: ${missing.join(', ')} and no preprocessor_config.json beside it.`,
+      {
+        remedy:
+          'Give them as the network was trained, for most: --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --size 224; or put its preprocessor_config.json beside the file.',
+      },
+    )
+  const before = saved ? readPreprocessor(saved) : undefined
+  return preprocessorFromFlags({ mean: mean ?? before?.mean, std: std ?? before?.std, size: edge })
+}

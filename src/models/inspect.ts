@@ -1,0 +1,206 @@
+/** What there is to say of a model file: the data behind `graft inspect`. Works on any ONNX model, usable or not. */
+import { GraftError, messageOf } from '../base/errors.js'
+import { describeNode, type Model, type Node, type ValueInfo } from '../graph/graph.js'
+import { type ElementType, sizeOf } from '../graph/tensor.js'
+import { type Block, findBlocks } from './blocks.js'
+import { findHead, type Head } from './head.js'
+import { imageModel } from './imageInput.js'
+import { listParameters, type Parameter } from './parameters.js'
+import { dataFlow } from './weights.js'
+
+/** What the engine says of a node. */
+export interface Support {
+  /** rule: gradients flow. none: none exists. refuse: cannot be differentiated. unknown: not even run by Graft's engine. */
+  readonly kind: 'rule' | 'none' | 'refuse' | 'unknown'
+  readonly reason?: string | undefined
+}
+
+export type Supports = (node: Node) => Support
+
+export interface OperatorCount {
+  /** With its domain where that is not the standard one: `com.microsoft.Gelu`. */
+  readonly operator: string
+  readonly count: number
+  readonly support: Support['kind']
+  readonly reason: string | undefined
+}
+
+export interface InspectedBlock {
+  readonly name: string
+  readonly output: string
+  readonly nodes: number
+  /** Numbers in its parameters. */
+  readonly parameters: number
+  /** The common beginning of its parameters' names. */
+  readonly hint: string
+  /** Whether its parameters can train: all that lies between them and the output has gradients. */
+  readonly trains: boolean
+}
+
+export interface Inspection {
+  readonly inputs: readonly ValueInfo[]
+  readonly outputs: readonly ValueInfo[]
+  readonly opset: number
+  readonly opsets: Readonly<Record<string, number>>
+  readonly irVersion: number
+  readonly producer: string
+  readonly operators: readonly OperatorCount[]
+  readonly nodes: number
+  readonly parameters: {
+    readonly tensors: number
+    readonly numbers: number
+    /** Bytes of all stored tensors, trainable or not. */
+    readonly bytes: number
+    /** Element types of the trainable tensors, by how many numbers they hold. */
+    readonly types: Readonly<Partial<Record<ElementType, number>>>
+    readonly byRole: Readonly<Record<Parameter['role'], number>>
+  }
+  readonly batchNorm: 'present' | 'folded or absent'
+  readonly head: Head
+  readonly blocks: readonly InspectedBlock[]
+  /** Whether it can be a backbone for photos, and why not. */
+  readonly image:
+    | { readonly usable: true; readonly notes: readonly string[] }
+    | { readonly usable: false; readonly why: string }
+  /** Nodes through which no gradient passes although the data do, with the reason. */
+  readonly refused: readonly { readonly node: string; readonly reason: string }[]
+  /** Which part can train, in one sentence. */
+  readonly trainable: string
+}
+
+/** @param options.name how messages call the model */
+export function inspectModel(
+  model: Model,
+  supports: Supports,
+  options: { name?: string; features?: string; labels?: number } = {},
+): Inspection {
+  const { graph } = model
+  const head = findHead(model, { features: options.features, labels: options.labels })
+  const parameters = listParameters(model)
+  const blocks = findBlocks(model, head.features)
+  const stops = refusedNodes(model, supports)
+  const inspected = inspectBlocks(blocks, parameters, stops, head)
+  const types: Partial<Record<ElementType, number>> = {}
+  const byRole = { weight: 0, bias: 0, 'norm scale': 0, 'norm shift': 0 }
+  let numbers = 0
+  for (const { tensor, role } of parameters) {
+    const size = sizeOf(tensor.dims)
+    numbers += size
+    types[tensor.type] = (types[tensor.type] ?? 0) + size
+    byRole[role] += size
+  }
+  let bytes = 0
+  for (const tensor of graph.initializers.values()) bytes += tensor.data.byteLength
+  for (const parameter of parameters) if (parameter.constant) bytes += parameter.tensor.data.byteLength
+  return {
+    inputs: graph.inputs,
+    outputs: graph.outputs,
+    opset: model.opsets.get('') ?? 0,
+    opsets: Object.fromEntries(
+      Array.from(model.opsets, ([domain, version]) => [domain === '' ? 'ai.onnx' : domain, version]),
+    ),
+    irVersion: model.irVersion,
+    producer: [model.producer.name, model.producer.version].filter((part) => part !== '').join(' '),
+    operators: operatorCounts(graph.nodes, supports),
+    nodes: graph.nodes.length,
+    parameters: { tensors: parameters.length, numbers, bytes, types, byRole },
+    batchNorm: graph.nodes.some((node) => node.opType === 'BatchNormalization') ? 'present' : 'folded or absent',
+    head,
+    blocks: inspected,
+    image: imageUse(model, options.name ?? 'The model'),
+    refused: Array.from(stops, ([node, reason]) => ({ node: describeNode(node), reason })),
+    trainable: sentence(inspected, head),
+  }
+}
+
+function operatorCounts(nodes: readonly Node[], supports: Supports): OperatorCount[] {
+  const counts = new Map<string, { count: number; support: Support }>()
+  for (const node of nodes) {
+    const operator = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`
+    const known = counts.get(operator)
+    const support = supports(node)
+    // One node of a kind may be refused for its attributes where others are not: the worst is shown.
+    if (!known) counts.set(operator, { count: 1, support })
+    else
+      counts.set(operator, {
+        count: known.count + 1,
+        support: RANK[support.kind] > RANK[known.support.kind] ? support : known.support,
+      })
+  }
+  return Array.from(counts, ([operator, { count, support }]) => ({
+    operator,
+    count,
+    support: support.kind,
+    reason: support.reason,
+  })).sort((a, b) => b.count - a.count || (a.operator < b.operator ? -1 : 1))
+}
+
+const RANK: Record<Support['kind'], number> = { rule: 0, none: 0, refuse: 1, unknown: 2 }
+
+/** Nodes that stand between the data and the output and pass no gradient on. */
+function refusedNodes(model: Model, supports: Supports): Map<Node, string> {
+  const stops = new Map<Node, string>()
+  for (const node of dataFlow(model.graph).nodes) {
+    const { kind, reason } = supports(node)
+    if (kind === 'refuse') stops.set(node, reason ?? 'no gradient is offered for it')
+    if (kind === 'unknown') stops.set(node, reason ?? 'the operator is not known')
+  }
+  return stops
+}
+
+function inspectBlocks(
+  blocks: readonly Block[],
+  parameters: readonly Parameter[],
+  stops: ReadonlyMap<Node, string>,
+  head: Head,
+): InspectedBlock[] {
+  const byValue = new Map(parameters.map((p) => [p.value, p]))
+  let open = !head.nodes.some((node) => head.kind !== 'none' && head.kind !== 'chosen' && stops.has(node))
+  return blocks
+    .toReversed()
+    .map((block) => {
+      if (block.nodes.some((node) => stops.has(node))) open = false
+      const own = block.parameters.map((value) => byValue.get(value)).filter((p) => p !== undefined)
+      return {
+        name: block.name,
+        output: block.output,
+        nodes: block.nodes.length,
+        parameters: own.reduce((sum, p) => sum + sizeOf(p.tensor.dims), 0),
+        hint: commonStart(own.map((p) => p.name)),
+        trains: open,
+      }
+    })
+    .reverse()
+}
+
+/** `blocks.3` of `blocks.3.expand.weight` and `blocks.3.norm.bias`. */
+function commonStart(names: readonly string[]): string {
+  const first = names[0]?.split(/[./]/) ?? []
+  let shared = first.length - 1
+  for (const name of names) {
+    const parts = name.split(/[./]/)
+    let same = 0
+    while (same < shared && parts[same] === first[same]) same++
+    shared = same
+  }
+  return first.slice(0, shared).join('.')
+}
+
+function imageUse(model: Model, name: string): Inspection['image'] {
+  try {
+    return { usable: true, notes: imageModel(model, name).notes }
+  } catch (error) {
+    if (!(error instanceof GraftError)) throw error
+    return { usable: false, why: messageOf(error) }
+  }
+}
+
+function sentence(blocks: readonly InspectedBlock[], head: Head): string {
+  const train = blocks.filter((block) => block.trains)
+  if (blocks.length === 0) return 'No block was found between the input and the features.'
+  if (train.length === blocks.length)
+    return `Everything can train: ${blocks.length} blocks and a head on "${head.features}".`
+  const last = blocks[blocks.length - train.length - 1]
+  const rest = train.length === 0 ? 'no block' : `the last ${train.length} of ${blocks.length} blocks`
+  return `A head on "${head.features}" and ${rest} can train; "${last?.name}" and what lies before it cannot, and serve as fixed features.`
+}

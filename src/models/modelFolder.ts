@@ -1,0 +1,299 @@
+/**
+ * The model folder in Hugging Face's layout: what transformers.js loads and what Graft trains further. A folder is
+ * written beside its place and renamed into it; into a folder that exists already, the new files go by way of a staging
+ * folder and a commit file, so that a crash leaves the old model or the new one, never a mixture.
+ */
+import {
+  exists,
+  fileStatus,
+  makeDirectory,
+  paths,
+  readFileBytes,
+  removeFile,
+  renameFile,
+  sha256,
+  writeFileAtomic,
+} from '#platform'
+import { GraftError, UsageError } from '../base/errors.js'
+import type { Model } from '../graph/graph.js'
+import { readModel } from '../onnx/reader.js'
+import { writeModel } from '../onnx/writer.js'
+import { isObject, type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
+import { FORMAT, type GraftRecord, type RecordContents, readRecord } from './record.js'
+
+export const MODEL_FILE = 'onnx/model.onnx'
+const STAGING = '.graft-new'
+const COMMIT = '.graft-commit.json'
+const RECORD = 'graft.json'
+
+/**
+ * Model types that transformers.js 4 loads for image classification. The graph decides what is computed; the type only
+ * has to be one that it knows.
+ */
+export const IMAGE_CLASSIFICATION_TYPES: ReadonlySet<string> = new Set([
+  'vit',
+  'ijepa',
+  'pvt',
+  'vit_msn',
+  'fastvit',
+  'mobilevit',
+  'mobilevitv2',
+  'beit',
+  'deit',
+  'hiera',
+  'convnext',
+  'convnextv2',
+  'dinov2',
+  'dinov2_with_registers',
+  'resnet',
+  'swin',
+  'segformer',
+  'efficientnet',
+  'mobilenet_v1',
+  'mobilenet_v2',
+  'mobilenet_v3',
+  'mobilenet_v4',
+])
+
+/** Written where the backbone's own type is not in that list. */
+const GENERIC = { model_type: 'resnet', architectures: ['ResNetForImageClassification'] }
+
+export interface ModelFolderContents {
+  /** The trained network: `pixel_values` -> `logits`. */
+  readonly model: Model
+  /** By class number; all different. */
+  readonly labels: readonly string[]
+  /** The backbone's config.json, where it has one. */
+  readonly config?: Json | undefined
+  readonly preprocessor: Json
+  /** The model card. */
+  readonly readme: string
+  readonly record: RecordContents
+  /** The backbone's licence. */
+  readonly licence?: Licence | undefined
+  /** Further files by their path in the folder, such as the report. */
+  readonly extra?: Readonly<Record<string, string | Uint8Array>>
+}
+
+export interface LoadedModelFolder {
+  readonly folder: string
+  readonly model: Model
+  readonly labels: readonly string[]
+  readonly config: Json
+  readonly preprocessor: Json
+  readonly record: GraftRecord
+  /** SHA-256 of the model file. */
+  readonly sha256: string
+  readonly licence: Licence | undefined
+}
+
+/** The config.json of a saved model. */
+export function configOf(labels: readonly string[], backbone: Json | undefined): Json {
+  const type = backbone?.model_type
+  const known = typeof type === 'string' && IMAGE_CLASSIFICATION_TYPES.has(type)
+  const { id2label, label2id, num_labels, _name_or_path, ...kept } = known && backbone ? backbone : (GENERIC as Json)
+  const own = kept['transformers.js_config']
+  return {
+    ...kept,
+    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    // Without it the browser asks for a quantised file that is not there.
+    'transformers.js_config': { ...(isObject(own) ? own : {}), dtype: 'fp32' },
+  }
+}
+
+/** The folder's files but for graft.json, by path. */
+function filesOf(contents: ModelFolderContents): Map<string, string | Uint8Array> {
+  const { labels, record, licence } = contents
+  const twice = labels.find((label, i) => labels.indexOf(label) !== i)
+  if (twice !== undefined)
+    throw new GraftError(`Two classes have the label "${twice}".`, { remedy: 'Give every class its own name.' })
+  const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`
+  const files = new Map<string, string | Uint8Array>([
+    [MODEL_FILE, writeModel(contents.model)],
+    ['config.json', json(configOf(labels, contents.config))],
+    ['preprocessor_config.json', json(contents.preprocessor)],
+    ['README.md', contents.readme],
+  ])
+  if (licence?.text !== undefined) files.set('LICENSE', licence.text)
+  if (licence !== undefined)
+    files.set(
+      'NOTICE',
+      `The weights of this model were trained from those of ${record.backbone.name} (SHA-256 of its model file:\n${record.backbone.sha256}),\n` +
+        `which are licensed under ${licence.name ?? 'the terms in the file LICENSE'}. They were changed by training; the classifier is new.\n`,
+    )
+  for (const [path, content] of Object.entries(contents.extra ?? {})) files.set(path, content)
+  return files
+}
+
+/**
+ * Writes the folder. Other files that lie in it stay; a file of an earlier model that was edited since is kept as
+ * `<name>.bak`.
+ *
+ * @throws UsageError where the folder is not a model folder but holds files of these names (see {@link checkModelFolder})
+ * @throws GraftError where it cannot be written; what was there before is intact
+ */
+export async function saveModelFolder(folder: string, contents: ModelFolderContents): Promise<void> {
+  const files = filesOf(contents)
+  const hashes = Object.fromEntries(Array.from(files, ([path, content]) => [path, sha256(content)]))
+  const record: GraftRecord = { ...contents.record, format: FORMAT, files: hashes }
+  files.set(RECORD, `${JSON.stringify(readRecord(record, RECORD), undefined, 2)}\n`)
+  const target = paths.resolve(folder)
+  if ((await fileStatus(target)) === undefined) {
+    const temporary = paths.join(paths.folder(target), `.${paths.base(target)}${STAGING}`)
+    await removeFile(temporary)
+    await writeAll(temporary, files)
+    await renameFile(temporary, target)
+    return
+  }
+  await recoverModelFolder(target)
+  await checkModelFolder(target, [...files.keys()])
+  const staging = paths.join(target, STAGING)
+  await writeAll(staging, files)
+  const plan = { files: [...files.keys()], ...(await aside(target, files)) }
+  await writeFileAtomic(paths.join(target, COMMIT), JSON.stringify(plan))
+  await recoverModelFolder(target)
+}
+
+async function writeAll(folder: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
+  try {
+    await makeDirectory(folder)
+    for (const [path, content] of files) await writeFileAtomic(paths.join(folder, path), content)
+  } catch (error) {
+    await removeFile(folder)
+    throw error
+  }
+}
+
+/**
+ * Completes or undoes a save that was interrupted. Called before a folder is read or written; does nothing elsewhere.
+ */
+export async function recoverModelFolder(folder: string): Promise<void> {
+  const staging = paths.join(folder, STAGING)
+  const commit = paths.join(folder, COMMIT)
+  const plan = await readJson(commit)
+  if (plan) {
+    // From the commit file on the new model counts: every step below may be repeated.
+    for (const [path, backup] of Object.entries(isObject(plan.backups) ? plan.backups : {}))
+      if (typeof backup === 'string' && (await exists(paths.join(staging, path))))
+        await renameIfThere(paths.join(folder, path), paths.join(folder, backup))
+    for (const path of list(plan.obsolete)) await removeFile(paths.join(folder, path))
+    for (const path of list(plan.files)) {
+      const place = paths.join(folder, path)
+      await makeDirectory(paths.folder(place))
+      await renameIfThere(paths.join(staging, path), place)
+    }
+    await removeFile(commit)
+  }
+  await removeFile(staging)
+}
+
+const list = (value: unknown): string[] => (Array.isArray(value) ? value.filter((v) => typeof v === 'string') : [])
+
+async function renameIfThere(from: string, to: string): Promise<void> {
+  if (await exists(from)) await renameFile(from, to)
+}
+
+interface Aside {
+  /** Files of the earlier model that were edited since, with the names under which they are kept. */
+  readonly backups: Record<string, string>
+  /** Files of the earlier model that the new one does not have. */
+  readonly obsolete: string[]
+}
+
+async function aside(folder: string, files: ReadonlyMap<string, unknown>): Promise<Aside> {
+  const old = (await readJson(paths.join(folder, RECORD)))?.files
+  const backups: Record<string, string> = {}
+  const obsolete: string[] = []
+  for (const [name, hash] of Object.entries(isObject(old) ? old : {})) {
+    const path = paths.join(folder, name)
+    if (name === MODEL_FILE || paths.portable(paths.relative(folder, path)).startsWith('..') || !(await exists(path)))
+      continue
+    const asWritten = sha256(await readFileBytes(path)) === hash
+    if (asWritten && !files.has(name)) obsolete.push(name)
+    if (asWritten || !files.has(name)) continue
+    let backup = `${name}.bak`
+    for (let i = 2; await exists(paths.join(folder, backup)); i++) backup = `${name}.${i}.bak`
+    backups[name] = backup
+  }
+  return { backups, obsolete }
+}
+
+/**
+ * Whether a model may be saved to a folder: it is missing, a model folder already, or holds nothing that would be
+ * overwritten. Call it before the work, so that hours of training do not end in an error.
+ *
+ * @throws UsageError naming what is in the way
+ */
+export async function checkModelFolder(
+  folder: string,
+  names: readonly string[] = [MODEL_FILE, 'config.json', 'preprocessor_config.json', 'README.md', 'LICENSE', 'NOTICE'],
+): Promise<void> {
+  const status = await fileStatus(folder)
+  if (status === undefined) return
+  if (status.kind !== 'folder')
+    throw new UsageError(`${folder} is a file; a model is saved as a folder.`, { remedy: 'Choose another name.' })
+  if ((await exists(paths.join(folder, RECORD))) || (await exists(paths.join(folder, COMMIT)))) return
+  const inTheWay: string[] = []
+  for (const name of names) if (await exists(paths.join(folder, name))) inTheWay.push(name)
+  if (inTheWay.length > 0)
+    throw new UsageError(
+      `${folder} is not a model saved by Graft, and saving there would overwrite ${inTheWay.join(', ')}.`,
+      {
+        remedy: 'Choose an empty or new folder.',
+      },
+    )
+}
+
+/** Whether a folder holds a model that Graft saved. */
+export async function isModelFolder(folder: string): Promise<boolean> {
+  return (await exists(paths.join(folder, RECORD))) || (await exists(paths.join(folder, COMMIT)))
+}
+
+/**
+ * Reads a folder that {@link saveModelFolder} wrote.
+ *
+ * @throws GraftError naming the file that is missing, damaged or does not fit the others
+ */
+export async function loadModelFolder(folder: string): Promise<LoadedModelFolder> {
+  const status = await fileStatus(folder)
+  if (status?.kind !== 'folder')
+    throw new GraftError(`${folder}: ${status ? 'is a file, expected a model folder' : 'no such folder'}.`, {
+      remedy: 'Name the folder that `graft train --out` wrote.',
+    })
+  await recoverModelFolder(folder)
+  const need = async (name: string): Promise<Json> => {
+    const found = await readJson(paths.join(folder, name))
+    if (!found)
+      throw new GraftError(`${folder} has no ${name}, which every model saved by Graft has.`, {
+        remedy: 'Name the folder that `graft train --out` wrote, or copy it again as a whole.',
+      })
+    return found
+  }
+  const record = readRecord(await need(RECORD), paths.join(folder, RECORD))
+  const config = await need('config.json')
+  const preprocessor = await need('preprocessor_config.json')
+  const file = paths.join(folder, MODEL_FILE)
+  if (!(await exists(file)))
+    throw new GraftError(`${folder} has no ${MODEL_FILE}.`, { remedy: 'Copy the model folder again as a whole.' })
+  const bytes = await readFileBytes(file)
+  const found = sha256(bytes)
+  const model = readModel(bytes, { name: file })
+  if (record.files[MODEL_FILE] !== found)
+    throw new GraftError(
+      `${file} is not the file that ${RECORD} describes (SHA-256 ${found}, expected ${record.files[MODEL_FILE]}).`,
+      {
+        remedy: `It was changed or damaged: copy the folder again, or delete ${RECORD} to use it as a plain backbone.`,
+      },
+    )
+  const labels = labelsOf(config, paths.join(folder, 'config.json'))
+  const classes = model.graph.outputs[0]?.shape?.[1]
+  if (!labels || labels.length !== classes)
+    throw new GraftError(
+      `${paths.join(folder, 'config.json')} names ${labels?.length ?? 0} labels; the network has ${classes} classes.`,
+      {
+        remedy: 'Restore id2label, one entry a class in the order of training.',
+      },
+    )
+  return { folder, model, labels, config, preprocessor, record, sha256: found, licence: await readLicence(folder) }
+}

@@ -1,0 +1,57 @@
+/** graft.json: where a saved model came from, so that it can be checked, repeated and trained further. */
+import { z } from 'zod'
+import { GraftError } from '../base/errors.js'
+
+/** Version of the format of graft.json and of the folder around it. */
+export const FORMAT = 1
+
+/** What the run says of itself; the folder adds the rest. */
+export const recordContents = z.looseObject({
+  task: z.string(),
+  backbone: z.looseObject({
+    name: z.string(),
+    /** SHA-256 of the backbone's model file. */
+    sha256: z.string(),
+    /** The true architecture; config.json may name another that transformers.js knows. */
+    architecture: z.string(),
+    /** The value that the head stands on. */
+    features: z.string(),
+    licence: z.string().optional(),
+  }),
+  technique: z.string(),
+  data: z.looseObject({ fingerprint: z.string() }),
+  /** How many samples each part has, and what else repeats the split. */
+  split: z.record(z.string(), z.union([z.number(), z.string()])),
+  seed: z.number(),
+  /** Results depend on it in the last digits. */
+  threads: z.number(),
+  metrics: z.record(z.string(), z.unknown()),
+  /** Scores are softmax(logits / temperature). */
+  temperature: z.number().positive(),
+  /** Of Graft, Node and onnxruntime. */
+  versions: z.record(z.string(), z.string()),
+})
+
+export const recordSchema = recordContents.extend({
+  format: z.literal(FORMAT),
+  /** SHA-256 of every file as it was written, by its path in the folder. */
+  files: z.record(z.string(), z.string()),
+})
+
+export type RecordContents = z.infer<typeof recordContents>
+export type GraftRecord = z.infer<typeof recordSchema>
+
+/** @throws GraftError naming every entry that is wrong or missing */
+export function readRecord(value: unknown, where: string): GraftRecord {
+  const format = (value as { format?: unknown } | null)?.format
+  if (typeof format === 'number' && format > FORMAT)
+    throw new GraftError(`${where} has format ${format}; this version of Graft reads up to ${FORMAT}.`, {
+      remedy: 'Update graft-ml.',
+    })
+  const parsed = recordSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`)
+  throw new GraftError(`${where} is damaged: ${problems.join('; ')}.`, {
+    remedy: 'Copy the model folder again, or delete graft.json to use it as a plain backbone.',
+  })
+}
