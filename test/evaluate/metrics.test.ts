@@ -101,6 +101,8 @@ test('macro F1 interval holds the value; a paired difference sees what separate 
   const predictions = argmaxRows(logits)
   const interval = macroF1Interval(labels, predictions, 4, new Random(3, 'f1'), { replicates: 400 })
   assert.ok(interval.low < 0.3225 && interval.high > 0.3225 && interval.high - interval.low > 0.1)
+  const whole = macroF1Interval([0, 0, 1, 1], [0, 1, 1, 1], 2, new Random(1, 'one'), { replicates: 4000 })
+  assert.ok(whole.low >= 0 && whole.high === 1)
   const first = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 1 : 0))
   const second = first.map((right, i) => (i % 20 === 1 ? 1 : right))
   const gain = pairedDifference(first, second, new Random(4, 'paired'))

@@ -149,3 +149,10 @@ test('many classes: the weakest first, pairs instead of a huge matrix', () => {
   assert.equal(document.querySelector('#classes tbody')?.querySelectorAll('tr').length, 15)
   assert.equal(document.querySelectorAll('#classes details tbody tr').length, 60)
 })
+
+test('a run without a test split says that its accuracy flatters', () => {
+  const full = sampleReport()
+  const same = { ...full, evaluation: { ...full.evaluation!, split: 'validation' } }
+  assert.match(parse(same).querySelector('#candidates')?.textContent ?? '', /no separate test split/)
+  assert.match(parse(full).querySelector('#candidates')?.textContent ?? '', /photos that chose nothing/)
+})

@@ -4,7 +4,7 @@ import type { ReportData } from './data.js'
 import { type Html, html } from './html.js'
 import { named, table } from './parts.js'
 
-export function candidates({ candidates: tried }: ReportData): Html | undefined {
+export function candidates({ candidates: tried, evaluation }: ReportData): Html | undefined {
   if (tried === undefined || tried.items.length === 0) return undefined
   const some = <K extends 'macroF1' | 'seconds' | 'note'>(key: K) => tried.items.some((item) => item[key] !== undefined)
   return html`<p>${tried.reason}</p>
@@ -32,5 +32,9 @@ ${table(tried.items, [
     : []),
   ...(some('note') ? [{ title: 'Remarks', cell: (item: (typeof tried.items)[number]) => item.note }] : []),
 ])}
-<p class="note">The choice was made on the ${tried.split} split, so that a kept method's figure there flatters it a little. The accuracy at the top comes from photos that chose nothing.</p>`
+<p class="note">${
+    evaluation?.split === tried.split
+      ? html`There is no separate test split: the accuracy at the top is measured on the photos that made this choice, so that it flatters the kept method a little. Give photos of their own for testing to know better.`
+      : html`The choice was made on the ${tried.split} split, so that a kept method's figure there flatters it a little. The accuracy at the top comes from photos that chose nothing.`
+  }</p>`
 }

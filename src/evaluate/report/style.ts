@@ -50,6 +50,7 @@ table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabu
 th, td { padding: .38rem .9rem .38rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: baseline }
 thead th { color: var(--muted); font-weight: 500; font-size: .86rem; vertical-align: bottom }
 tbody th { font-weight: 500 }
+td:not([class]):last-child { min-width: 10rem }
 th.number, td.number { text-align: right; white-space: nowrap; padding-left: .5rem }
 .meter { display: inline-block; min-width: 5.6rem; padding: .05rem .4rem; border-radius: 3px; background: linear-gradient(90deg, rgb(var(--right) / .22) var(--share), var(--panel) var(--share)) }
 .tag { font-size: .76rem; font-weight: 600; color: var(--ground); background: var(--series-1); border-radius: 3px; padding: .1rem .4rem }
