@@ -149,6 +149,7 @@ export async function saveModelFolder(folder: string, contents: ModelFolderConte
   await recoverModelFolder(target)
   await checkModelFolder(target, [...files.keys()])
   const staging = paths.join(target, STAGING)
+  await removeFile(staging)
   await writeAll(staging, files)
   const plan = { files: [...files.keys()], ...(await aside(target, files)) }
   await writeFileAtomic(paths.join(target, COMMIT), JSON.stringify(plan))
@@ -166,15 +167,30 @@ async function writeAll(folder: string, files: ReadonlyMap<string, string | Uint
 }
 
 /**
- * Completes or undoes a save that was interrupted. Called before a folder is read or written; does nothing elsewhere.
+ * Completes a save that was interrupted after its commit file was written; an earlier staging folder is left to the next
+ * save, for it may be another process's. Called before a folder is read or written; does nothing elsewhere.
+ *
+ * @throws GraftError where the commit file names places outside the folder
  */
 export async function recoverModelFolder(folder: string): Promise<void> {
   const staging = paths.join(folder, STAGING)
   const commit = paths.join(folder, COMMIT)
   const plan = await readJson(commit)
   if (plan) {
+    const backups = isObject(plan.backups) ? plan.backups : {}
+    const named = [
+      ...list(plan.files),
+      ...list(plan.obsolete),
+      ...Object.keys(backups),
+      ...list(Object.values(backups)),
+    ]
+    const outside = named.find((path) => !isInside(folder, path))
+    if (outside !== undefined)
+      throw new GraftError(`${commit} names "${outside}", which lies outside the folder.`, {
+        remedy: 'Graft did not write that file. Delete it, and do not trust the folder.',
+      })
     // From the commit file on the new model counts: every step below may be repeated.
-    for (const [path, backup] of Object.entries(isObject(plan.backups) ? plan.backups : {}))
+    for (const [path, backup] of Object.entries(backups))
       if (typeof backup === 'string' && (await exists(paths.join(staging, path))))
         await renameIfThere(paths.join(folder, path), paths.join(folder, backup))
     for (const path of list(plan.obsolete)) await removeFile(paths.join(folder, path))
@@ -183,9 +199,15 @@ export async function recoverModelFolder(folder: string): Promise<void> {
       await makeDirectory(paths.folder(place))
       await renameIfThere(paths.join(staging, path), place)
     }
+    await removeFile(staging)
     await removeFile(commit)
   }
-  await removeFile(staging)
+}
+
+/** Whether a relative path stays in the folder. */
+function isInside(folder: string, path: string): boolean {
+  const way = paths.portable(paths.relative(folder, paths.join(folder, path)))
+  return !paths.absolute(path) && way !== '' && way !== '..' && !way.startsWith('../') && !paths.absolute(way)
 }
 
 const list = (value: unknown): string[] => (Array.isArray(value) ? value.filter((v) => typeof v === 'string') : [])
@@ -207,8 +229,7 @@ async function aside(folder: string, files: ReadonlyMap<string, unknown>): Promi
   const obsolete: string[] = []
   for (const [name, hash] of Object.entries(isObject(old) ? old : {})) {
     const path = paths.join(folder, name)
-    if (name === MODEL_FILE || paths.portable(paths.relative(folder, path)).startsWith('..') || !(await exists(path)))
-      continue
+    if (name === MODEL_FILE || !isInside(folder, name) || !(await exists(path))) continue
     const asWritten = sha256(await readFileBytes(path)) === hash
     if (asWritten && !files.has(name)) obsolete.push(name)
     if (asWritten || !files.has(name)) continue
