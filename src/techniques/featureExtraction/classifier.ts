@@ -110,6 +110,8 @@ export function checkFit(features: Matrix, labels: Int32Array, classes: number, 
         fail(`${what} weight ${i} is ${values![i]}; expected a number that is 0 or more.`)
   if (targets && (targets.rows !== features.rows || targets.columns !== classes))
     fail(`Soft labels are ${targets.rows} x ${targets.columns}; expected ${features.rows} x ${classes}.`)
+  if (weightedTargets(labels, classes, options).weights.every((w) => w === 0))
+    fail('Every sample has weight 0.', 'Give some samples and classes a weight above 0.')
 }
 
 /** Soft labels (N, C) and the weight of each sample (N): sum over classes of target times class weight. */
@@ -151,6 +153,12 @@ export function linearLogits(features: Matrix, { weight, bias }: LinearHead): Ma
       out.data[i * weight.rows + c] = inner(x, weight.data, c * weight.columns) + bias[c]!
   }
   return out
+}
+
+/** The head whose logits are those of `head` divided by a temperature. */
+export function divided({ weight, bias }: LinearHead, by: number): LinearHead {
+  const data = weight.data.map((v) => v / by)
+  return { weight: matrix(weight.rows, weight.columns, data), bias: bias.map((v) => v / by) }
 }
 
 /** Inner product of x (D) with the D numbers of `from` that start at `at`, in double precision. */

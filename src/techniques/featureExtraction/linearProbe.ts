@@ -9,17 +9,18 @@ import { type LbfgsResult, lbfgs } from '../../optim/lbfgs.js'
 import {
   type Classifier,
   checkFit,
+  divided,
   type FitOptions,
   type FittedClassifier,
   type LinearHead,
   linearLogits,
-  type OutOfFold,
   weightedTargets,
 } from './classifier.js'
 import { stratifiedSubset } from './folds.js'
 import { linearNodes } from './headNodes.js'
+import { outOfFoldOf } from './outOfFold.js'
 import { NOISE, type PenaltyScore, type PenaltySearch, searchPenalty } from './penaltySearch.js'
-import { fromRowSpace, type RowSpace, rowSpace } from './rowSpace.js'
+import { type PrincipalSpace, principalSpace } from './principalSpace.js'
 import { softmaxProblems } from './softmaxProblems.js'
 import { foldBack, standardise, standardiser } from './standardise.js'
 
@@ -62,7 +63,7 @@ const SEARCH_TOLERANCE = 1e-4
 /** Measured on photos and digits at 4 ... 32 samples a class: 0.1 ... 1 do equally well, 0 loses up to 10 points. */
 const VARIANCE_FLOOR = 0.3
 const WANTED_PREDICTIONS = 400
-const ROW_SPACE_LIMIT = 512
+const PRINCIPAL_SPACE_LIMIT = 512
 
 /**
  * min over W (C, D), b (C) of sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda / 2 |W|², x standardised, b not penalised.
@@ -101,8 +102,8 @@ async function fitProbe(
   const scaling = standardiser(features, weights, options.varianceFloor ?? VARIANCE_FLOOR)
   const standardised = standardise(features, scaling)
   // Exact, and cheaper where the samples span far fewer dimensions than the features have.
-  const narrow = features.rows <= ROW_SPACE_LIMIT && 2 * features.rows <= features.columns
-  const space: RowSpace | undefined = narrow ? rowSpace(standardised) : undefined
+  const narrow = features.rows <= PRINCIPAL_SPACE_LIMIT && 2 * features.rows <= features.columns
+  const space: PrincipalSpace | undefined = narrow ? principalSpace(standardised) : undefined
   const x = space?.features ?? standardised
 
   const search = await crossValidate(options, x, labels, { targets, weights }, fit)
@@ -112,10 +113,10 @@ async function fitProbe(
 
   const temperature = options.calibrate === false ? 1 : (search?.chosen.temperature ?? 1)
   const inX = matrix(classes, x.columns, Float32Array.from(solved.x.subarray(0, classes * x.columns)))
-  const weight = space ? fromRowSpace(inX, space) : inX
+  const weight = space ? space.expand(inX) : inX
   const bias = Float32Array.from(solved.x.subarray(classes * x.columns))
   const linear = divided(foldBack({ weight, bias }, scaling), temperature)
-  const outOfFold = search && heldOutOf(search, labels, temperature)
+  const outOfFold = search && outOfFoldOf(search.logits, search.rows, labels, temperature, search.chosen.accuracy)
   return {
     name: 'linear-probe',
     classes,
@@ -182,33 +183,5 @@ async function solve(
     return await lbfgs(objective, from, { tolerance, noise: NOISE, maxIterations: 2000, signal })
   } finally {
     await problem.release()
-  }
-}
-
-function divided({ weight, bias }: LinearHead, by: number): LinearHead {
-  if (by === 1) return { weight, bias }
-  return {
-    weight: matrix(
-      weight.rows,
-      weight.columns,
-      weight.data.map((v) => v / by),
-    ),
-    bias: bias.map((v) => v / by),
-  }
-}
-
-function heldOutOf(search: PenaltySearch, labels: Int32Array, temperature: number): OutOfFold {
-  const logits = matrix(
-    search.logits.rows,
-    search.logits.columns,
-    search.logits.data.map((v) => v / temperature),
-  )
-  const { accuracy } = search.chosen
-  return {
-    rows: search.rows,
-    labels: search.rows.map((i) => labels[i]!),
-    logits,
-    accuracy,
-    standardError: Math.sqrt((accuracy * (1 - accuracy)) / search.rows.length),
   }
 }

@@ -8,10 +8,10 @@
  */
 import { type Matrix, matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
-import { fitTemperature } from '../../evaluate/calibration.js'
 import { type LbfgsResult, lbfgsMany, type Vector } from '../../optim/lbfgs.js'
 import type { Engine } from '../../runtime/engine.js'
 import { stratifiedFolds } from './folds.js'
+import { heldOutTemperature } from './outOfFold.js'
 import { pointLogits, softmaxProblems } from './softmaxProblems.js'
 
 /** Rounding of the mean loss in single precision. */
@@ -153,7 +153,7 @@ function score(
       truth[at] = labels[i]!
     })
   })
-  const { temperature } = fitTemperature(stacked, truth)
+  const temperature = heldOutTemperature(stacked, truth, 'as is')
   const losses = new Float64Array(rows.length)
   let right = 0
   let total = 0

@@ -8,11 +8,11 @@
 import { type Matrix, row } from '../../base/matrix.js'
 import { attr, emptyGraph, type Model, type ValueInfo } from '../../graph/graph.js'
 import { int64Vector } from '../../graph/tensor.js'
-import { CANONICAL_OPSET } from '../../ops/operator.js'
 import type { Evaluation, Vector } from '../../optim/lbfgs.js'
 import type { Engine, LoadedProgram } from '../../runtime/engine.js'
 import { floats } from '../../runtime/types.js'
 import { HeadWriter } from './headNodes.js'
+import { modelOf } from './products.js'
 
 /** Largest intermediate (rows x K C) in elements; more rows are evaluated in several runs. */
 const CHUNK = 1 << 23
@@ -149,14 +149,7 @@ function program(classes: number, dimensions: number): Model {
   graph.nodes = [...g.nodes]
   graph.initializers = new Map(g.initializers)
   graph.outputs = [input('losses', 'N', 'K'), input('dw', 'KC', dimensions), input('db', 'K', classes)]
-  return {
-    graph,
-    irVersion: 10,
-    opsets: new Map([['', CANONICAL_OPSET]]),
-    functions: [],
-    producer: { name: 'graft', version: '' },
-    metadata: new Map(),
-  }
+  return modelOf(graph)
 }
 
 /** Logits (rows, C) of a point for the chosen rows of the features. */
