@@ -7,14 +7,10 @@
  * The least recently used shards go when the limit is passed. Every fault ends in a miss, never in wrong values.
  */
 import {
-  cacheDirectory,
-  fileStatus,
-  listFolder,
-  makeDirectory,
   openForReading,
   paths,
   type ReadableFile,
-  removeFile,
+  readFileRange,
   sha256,
   touchFile,
   uniqueName,
@@ -22,13 +18,12 @@ import {
 } from '#platform'
 import { messageOf, UsageError } from '../base/errors.js'
 import { decodeRecord, encodeShard, readShardIndex, type ShardRecord } from './featureShard.js'
+import { defaultFeatureDirectory, dropShard, makeRoom, shardsIn } from './featureStore.js'
 
 /** 2 GiB. */
 export const DEFAULT_CACHE_LIMIT = 2 * 1024 ** 3
 const SHARD_BYTES = 8 * 1024 ** 2
 const OPEN_FILES = 16
-/** Temporary files older than this belong to no running process. */
-const ABANDONED_MS = 3_600_000
 
 export interface FeatureCacheOptions {
   /** Default: `features` in the cache directory (`GRAFT_CACHE`, `XDG_CACHE_HOME`, `~/.cache/graft`). */
@@ -55,15 +50,6 @@ export interface FeatureCache {
   close(): Promise<void>
 }
 
-export interface CacheStats {
-  readonly directory: string
-  readonly bytes: number
-  readonly shards: number
-  readonly records: number
-  /** Different extractors: backbones, layers, preprocessings. */
-  readonly extractors: number
-}
-
 interface Located {
   readonly path: string
   readonly record: ShardRecord
@@ -83,7 +69,7 @@ interface Shelf {
 
 /** Opens the cache; the directory is made when something is written. */
 export function openFeatureCache(options: FeatureCacheOptions = {}): FeatureCache {
-  const directory = options.directory ?? defaultDirectory()
+  const directory = options.directory ?? defaultFeatureDirectory()
   const limit = options.limit ?? DEFAULT_CACHE_LIMIT
   if (!(limit >= 0)) throw new UsageError(`the cache's limit is ${limit}, expected a number of bytes`)
   const notice = options.onNotice ?? (() => undefined)
@@ -162,14 +148,18 @@ export function openFeatureCache(options: FeatureCacheOptions = {}): FeatureCach
       try {
         bytes = await (await fileOf(path)).read(record.offset, 4 * record.length)
       } catch {
-        // Another process removed it to make room.
-        forget(shelf, path)
-        return undefined
+        // Closed a moment ago to keep few files open; or removed by another process to make room.
+        const again = await readFileRange(path, record.offset, 4 * record.length).catch(() => undefined)
+        if (again === undefined) {
+          forget(shelf, path)
+          return undefined
+        }
+        bytes = again
       }
       const values = decodeRecord(record, bytes)
       if (values === undefined) {
         forget(shelf, path)
-        await drop(path, notice)
+        await dropShard(path, notice)
         return undefined
       }
       if (!touched.has(path)) {
@@ -204,91 +194,10 @@ async function openShelf(directory: string, extractor: string, notice: (text: st
   const index = new Map<string, Located>()
   for (const path of await shardsIn(folder)) {
     const records = await readShardIndex(path, extractor).catch(() => undefined)
-    if (records === undefined) await drop(path, notice)
+    if (records === undefined) await dropShard(path, notice)
     else for (const record of records) index.set(record.photo, { path, record })
   }
   return { extractor, folder, index, pending: new Map(), pendingBytes: 0, writing: new Map() }
-}
-
-async function drop(path: string, notice: (text: string) => void): Promise<void> {
-  if ((await fileStatus(path)) === undefined) return
-  notice(`${path}: this part of the feature cache is damaged; it was removed and its features are computed again.`)
-  await removeFile(path).catch(() => undefined)
-}
-
-async function shardsIn(folder: string): Promise<string[]> {
-  if ((await fileStatus(folder))?.kind !== 'folder') return []
-  const entries = await listFolder(folder)
-  return entries.filter((entry) => entry.name.endsWith('.features')).map((entry) => paths.join(folder, entry.name))
-}
-
-interface ShardFile {
-  readonly path: string
-  readonly size: number
-  readonly modified: number
-}
-
-async function allShards(directory: string): Promise<ShardFile[]> {
-  const found: ShardFile[] = []
-  if ((await fileStatus(directory))?.kind !== 'folder') return found
-  for (const { name, kind } of await listFolder(directory)) {
-    if (kind !== 'folder') continue
-    for (const path of await shardsIn(paths.join(directory, name))) {
-      const status = await fileStatus(path)
-      if (status !== undefined) found.push({ path, size: status.size, modified: status.modified })
-    }
-  }
-  return found
-}
-
-/** Removes the least recently used shards until at most `limit` bytes are left, and files of processes that died. */
-async function makeRoom(directory: string, limit: number): Promise<void> {
-  await makeDirectory(directory)
-  await removeAbandoned(directory)
-  const shards = (await allShards(directory)).sort((a, b) => a.modified - b.modified || (a.path < b.path ? -1 : 1))
-  let bytes = shards.reduce((sum, shard) => sum + shard.size, 0)
-  for (const { path, size } of shards) {
-    if (bytes <= limit) break
-    await removeFile(path).catch(() => undefined)
-    bytes -= size
-  }
-}
-
-async function removeAbandoned(directory: string): Promise<void> {
-  for (const folder of await listFolder(directory)) {
-    if (folder.kind !== 'folder') continue
-    const path = paths.join(directory, folder.name)
-    for (const { name } of await listFolder(path, { hidden: true })) {
-      if (!name.endsWith('.tmp')) continue
-      const status = await fileStatus(paths.join(path, name))
-      if (status !== undefined && Date.now() - status.modified > ABANDONED_MS)
-        await removeFile(paths.join(path, name)).catch(() => undefined)
-    }
-  }
-}
-
-/** What the cache holds on disk. */
-export async function featureCacheStats(directory = defaultDirectory()): Promise<CacheStats> {
-  const shards = await allShards(directory)
-  let records = 0
-  for (const { path } of shards) records += (await readShardIndex(path).catch(() => undefined))?.length ?? 0
-  const bytes = shards.reduce((sum, shard) => sum + shard.size, 0)
-  const extractors = new Set(shards.map(({ path }) => paths.folder(path))).size
-  return { directory, bytes, shards: shards.length, records, extractors }
-}
-
-/** Empties the cache; a process that is using it computes its features again. */
-export async function clearFeatureCache(directory = defaultDirectory()): Promise<CacheStats> {
-  const before = await featureCacheStats(directory)
-  for (const { path } of await allShards(directory)) await removeFile(path)
-  if ((await fileStatus(directory))?.kind === 'folder')
-    for (const { name, kind } of await listFolder(directory))
-      if (kind === 'folder' && /^[0-9a-f]{32}$/.test(name)) await removeFile(paths.join(directory, name))
-  return before
-}
-
-function defaultDirectory(): string {
-  return paths.join(cacheDirectory(), 'features')
 }
 
 function closeQuietly(file: Promise<ReadableFile>): void {
