@@ -6,6 +6,7 @@ import { GraftError, InternalError } from '../base/errors.js'
 import type { Attribute, Graph, Model, Node, StaticType, ValueInfo } from '../graph/graph.js'
 import { describeNode, emptyGraph } from '../graph/graph.js'
 import { float32, int64Vector, sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
+import { reads } from '../onnx/names.js'
 import type { Attributes, EmitOptions, Emitter, InferContext, Operator } from './operator.js'
 import { CANONICAL_OPSET, MICROSOFT } from './operator.js'
 import { NotFoldable } from './fold.js'
@@ -276,9 +277,7 @@ export class GraphBuilder implements Emitter {
       const node = this.nodes[i] as Node
       if (!node.outputs.some((o) => used.has(o))) continue
       kept.push(node)
-      for (const input of node.inputs) used.add(input)
-      for (const attribute of node.attributes.values())
-        if (attribute.kind === 'graph') for (const inner of attribute.value.nodes) for (const input of inner.inputs) used.add(input)
+      for (const input of reads(node)) used.add(input)
     }
     graph.nodes = kept.reverse()
     graph.inputs = [...this.inputs]

@@ -2,6 +2,7 @@
 import { GraftError } from '../base/errors.js'
 import type { Model, Node, ValueInfo } from '../graph/graph.js'
 import { producers } from '../graph/graph.js'
+import { reads } from '../onnx/names.js'
 
 /**
  * The sub-model that computes `outputs`, stopping at `inputs` (which become graph inputs) and keeping only what is used.
@@ -25,7 +26,7 @@ export function extract(model: Model, inputs: readonly ValueInfo[], outputs: rea
     const node = made.get(value)
     if (node) {
       kept.add(node)
-      wanted.push(...node.inputs)
+      wanted.push(...reads(node))
     } else {
       const input = graphInputs.get(value)
       if (!input)
@@ -53,13 +54,13 @@ export function frontier(model: Model, trainable: (parameter: string) => boolean
   const inputs = new Set(graph.inputs.map((i) => i.name))
   const depends = new Set(inputs)
   for (const node of graph.nodes) {
-    if (node.inputs.some((i) => moving.has(i))) for (const o of node.outputs) moving.add(o)
-    if (node.inputs.some((i) => depends.has(i))) for (const o of node.outputs) depends.add(o)
+    if (reads(node).some((i) => moving.has(i))) for (const o of node.outputs) moving.add(o)
+    if (reads(node).some((i) => depends.has(i))) for (const o of node.outputs) depends.add(o)
   }
   const ends = new Set<string>()
   for (const node of graph.nodes) {
     if (!node.outputs.some((o) => moving.has(o))) continue
-    for (const i of node.inputs) if (!moving.has(i) && depends.has(i)) ends.add(i)
+    for (const i of reads(node)) if (!moving.has(i) && depends.has(i)) ends.add(i)
   }
   return [...ends]
 }
