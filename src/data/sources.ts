@@ -2,9 +2,18 @@
  * Collects the photos that a folder, a CSV, a list, a pattern or a file names, with labels that are still words. Reads the
  * first bytes of every file and sorts out what is no photo.
  */
-import { cpuCount, fileStatus, globFiles, isGlob, listFiles, listFolder, paths, readFileRange } from '#platform'
-import { GraftError, messageOf, UsageError } from '../base/errors.js'
-import { mapAhead } from './concurrent.js'
+import {
+  type FileHead,
+  fileStatus,
+  globFiles,
+  isGlob,
+  listFiles,
+  listFolder,
+  paths,
+  readFileHeads,
+  yieldTurn,
+} from '#platform'
+import { GraftError, UsageError } from '../base/errors.js'
 import { type Row, readCsvRows } from './csv.js'
 import type { ImageItem, ImagesOptions } from './images.js'
 import { folderLayout, splitNamed } from './layout.js'
@@ -155,41 +164,46 @@ async function expand(name: string, options: ImagesOptions): Promise<string[]> {
   return [name]
 }
 
+/** Files whose first bytes are read before other work gets its turn. */
+const SLICE = 256
+
 async function sniffAll<T extends { id: string; source: string | Uint8Array }>(
   entries: readonly T[],
   options: ImagesOptions,
-) {
+): Promise<{ usable: T[]; skipped: SkippedFile[] }> {
   const usable: T[] = []
   const skipped: SkippedFile[] = []
-  const concurrency = 4 * Math.min(4, cpuCount())
-  let at = 0
-  for await (const result of mapAhead(entries, (entry) => sniffOne(entry), { concurrency, signal: options.signal })) {
-    const entry = entries[at++]!
-    if (result === undefined) usable.push(entry)
-    else skipped.push({ id: entry.id, ...result })
+  for (let at = 0; at < entries.length; at += SLICE) {
+    options.signal?.throwIfAborted()
+    const slice = entries.slice(at, at + SLICE)
+    const files = slice.flatMap(({ source }) => (typeof source === 'string' ? [source] : []))
+    const heads = readFileHeads(files, SNIFF_BYTES).values()
+    for (const entry of slice) {
+      const { source } = entry
+      const fault =
+        typeof source === 'string' ? faultOf(entry.id, source, heads.next().value) : faultOfBytes(entry.id, source)
+      if (fault === undefined) usable.push(entry)
+      else skipped.push({ id: entry.id, ...fault })
+    }
+    await yieldTurn()
   }
   return { usable, skipped }
 }
 
+type Fault = Omit<SkippedFile, 'id'>
+
 /** Undefined for a photo. */
-async function sniffOne(entry: {
-  id: string
-  source: string | Uint8Array
-}): Promise<Omit<SkippedFile, 'id'> | undefined> {
-  const { source } = entry
-  if (typeof source !== 'string') return verdict(sniff(source.subarray(0, SNIFF_BYTES), source.length, entry.id))
-  try {
-    const status = await fileStatus(source)
-    if (status === undefined) return { kind: 'missing', reason: 'no such file' }
-    if (status.kind !== 'file') return { kind: 'unreadable', reason: 'is a folder, not a photo' }
-    const head = await readFileRange(source, 0, SNIFF_BYTES)
-    return verdict(sniff(head, status.size, entry.id))
-  } catch (error) {
-    return { kind: 'unreadable', reason: messageOf(error).replace(`${source}: `, '') }
-  }
+function faultOf(id: string, path: string, head: FileHead): Fault | undefined {
+  if (head === undefined) return { kind: 'missing', reason: 'no such file' }
+  if (head instanceof GraftError) return { kind: 'unreadable', reason: head.message.replace(`${path}: `, '') }
+  return verdict(sniff(head.head, head.size, id))
 }
 
-function verdict(found: Sniffed): Omit<SkippedFile, 'id'> | undefined {
+function faultOfBytes(id: string, bytes: Uint8Array): Fault | undefined {
+  return verdict(sniff(bytes.subarray(0, SNIFF_BYTES), bytes.length, id))
+}
+
+function verdict(found: Sniffed): Fault | undefined {
   if (found.format !== undefined) return undefined
   const reason = found.remedy === undefined ? found.reason : `${found.reason}: ${found.remedy}`
   if (!found.image) return { kind: 'other-file', reason }

@@ -1,6 +1,6 @@
 /** Pictures made from a seed: smooth shapes with some grain, so that resizing and compression have something to do. */
 import { Random } from '#graft/base/random.js'
-import type { RgbImage } from '#graft/platform/image.js'
+import { type RgbImage, resizeImage } from '#graft/platform/node.js'
 
 /** A picture that looks the same at any size for one seed; `grain` is the deviation of its noise. */
 export function testPhoto(width: number, height: number, seed: number, grain = 6): RgbImage {
@@ -38,4 +38,9 @@ export function testPhoto(width: number, height: number, seed: number, grain = 6
       }
     }
   return { width, height, data }
+}
+
+/** A photo of some megapixels, quick to make: coarse grain enlarged, so that its JPEG stays large. */
+export async function largePhoto(width: number, height: number, seed: number): Promise<RgbImage> {
+  return resizeImage(testPhoto(width / 2, height / 2, seed, 60), { width, height }, 'nearest')
 }

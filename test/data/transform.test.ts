@@ -9,7 +9,7 @@ import sharp from 'sharp'
 import { type PreprocessorConfig, preprocessorFromFlags } from '#graft/data/preprocessor.js'
 import { centreCrop, imageTransform, pixelValues } from '#graft/data/transform.js'
 import { decodeImage, encodeJpeg } from '#graft/platform/node.js'
-import { testPhoto } from './photos.js'
+import { largePhoto, testPhoto } from './photos.js'
 
 const { AutoImageProcessor, RawImage } = transformers
 const folder = mkdtempSync(join(tmpdir(), 'graft-transform-'))
@@ -180,7 +180,7 @@ test('a crop that is larger on one side only, on which transformers.js fails, is
 })
 
 test('a large photo is decoded in strips to the same pixels', async () => {
-  const photo = testPhoto(2000, 1600, 9, 40)
+  const photo = await largePhoto(2000, 1600, 9)
   const image = sharp(photo.data, { raw: { width: photo.width, height: photo.height, channels: 3 } })
   const upright = await image.clone().jpeg({ quality: 97 }).toBuffer()
   const turned = await image.clone().withMetadata({ orientation: 6 }).jpeg({ quality: 97 }).toBuffer()

@@ -2,7 +2,7 @@
  * Files in Node: reading, listing and writing so that a crash at any moment leaves either the old file or the new one.
  */
 import { randomBytes } from 'node:crypto'
-import { createReadStream, type Dirent } from 'node:fs'
+import { closeSync, createReadStream, type Dirent, fstatSync, openSync, readSync } from 'node:fs'
 import { access, mkdir, open, opendir, readFile, realpath, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { GraftError, messageOf } from '../../base/errors.js'
@@ -74,6 +74,30 @@ export async function readFileRange(path: string, offset: number, length: number
   } finally {
     await file.close()
   }
+}
+
+/** The start of a file and its size; undefined where there is none; an error where it is no file or cannot be read. */
+export type FileHead = { readonly size: number; readonly head: Uint8Array } | undefined | GraftError
+
+/**
+ * The first bytes of many files. Blocks its thread: a thousand small blocking reads take some 15 ms where as many requests
+ * to the thread pool take ten times that. Give it some hundred files at a time.
+ */
+export function readFileHeads(files: readonly string[], length: number): FileHead[] {
+  return files.map((path) => {
+    let file: number | undefined
+    try {
+      file = openSync(path, 'r')
+      const status = fstatSync(file)
+      if (!status.isFile()) return new GraftError(`${path}: is a folder, not a file`)
+      const head = new Uint8Array(Math.min(length, status.size))
+      return { size: status.size, head: head.subarray(0, readSync(file, head, 0, head.length, 0)) }
+    } catch (error) {
+      return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR' ? undefined : readError(path, error)
+    } finally {
+      if (file !== undefined) closeSync(file)
+    }
+  })
 }
 
 /** The file in pieces, for files too large to hold. */

@@ -63,6 +63,11 @@ export function sha256Of(pieces: Iterable<Uint8Array | string>): string {
   return hash.digest('hex')
 }
 
+/** Lets timers, input and output have their turn. */
+export function yieldTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** CRC-32 as in zip and PNG: finds accidents, not forgeries. */
 export function crc32(content: Uint8Array): number {
   return zlibCrc32(content)
