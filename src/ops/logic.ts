@@ -3,7 +3,7 @@ import { attr, intAttribute, type StaticType } from '../graph/graph.js'
 import { ELEMENT_TYPES, type ElementType, elementTypeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { inferBroadcast } from './elementwise.js'
 import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
-import { type InferContext, isFloat, none, type Operator, rule } from './operator.js'
+import { type InferContext, isFloat, none, type Operator, refuse, rule } from './operator.js'
 
 const inferTruth = (c: InferContext): readonly StaticType[] => [{ type: 'bool', shape: inferBroadcast(c)[0]?.shape ?? [] }]
 
@@ -45,7 +45,14 @@ export const logic = {
   Xor: comparison((x, y) => (x !== 0) !== (y !== 0)),
   Not: test((x) => x === 0),
   IsNaN: test(Number.isNaN),
-  IsInf: test((x) => x === Number.POSITIVE_INFINITY || x === Number.NEGATIVE_INFINITY),
+  IsInf: {
+    ...test((x) => Math.abs(x) === Number.POSITIVE_INFINITY),
+    fold: (inputs, node, types) => {
+      const [up, down] = [intAttribute(node, 'detect_positive', 1) === 1, intAttribute(node, 'detect_negative', 1) === 1]
+      const found = (x: number) => (up && x === Number.POSITIVE_INFINITY) || (down && x === Number.NEGATIVE_INFINITY)
+      return unaryFold((x) => (found(x) ? 1 : 0))(inputs, node, types)
+    },
+  },
   Cast: {
     infer: castTarget,
     fold: castFold,
@@ -63,7 +70,7 @@ export const logic = {
       const type = c.g.typeOf(c.inputs[1] as string).type
       return c.emit([c.inputs[0] as string], { to: attr.int(codeOf(type)) }, 'Cast')
     },
-    gradient: none('rewritten to Cast'),
+    gradient: refuse('it is rewritten to Cast when a model is read'),
   },
   Where: {
     infer: (c) => {

@@ -10,6 +10,7 @@ import {
   none,
   normaliseAxis,
   type Operator,
+  refuse,
   rule,
   type UpgradeContext,
 } from './operator.js'
@@ -395,7 +396,7 @@ export const movement = {
   },
   ScatterND: {
     infer: (c) => [c.type(0)],
-    gradient: none('only written by gradient rules'),
+    gradient: refuse('scattering is not trained by this version'),
   },
   Shape: {
     infer: (c) => {

@@ -2,7 +2,7 @@
 import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { float32, sizeOf } from '../graph/tensor.js'
 import { pad, reshape } from './movement.js'
-import { type GradientContext, type InferContext, type Operator, rule, type UpgradeContext } from './operator.js'
+import { type GradientContext, type InferContext, type Operator, refuse, rule, type UpgradeContext } from './operator.js'
 import { explicitWindow, extent, outputSizes, type Window, windowOf } from './window.js'
 
 const kernelOf = (c: { node: InferContext['node'] }) => intsAttribute(c.node, 'kernel_shape') ?? []
@@ -107,6 +107,6 @@ export const pools = {
       const axes = spatialAxes(c.g.shape(c.inputs[0] as string))
       return c.emit([c.inputs[0] as string, c.g.ints(axes)], { keepdims: attr.int(1) }, 'ReduceMax')
     },
-    gradient: { kind: 'none', reason: 'rewritten to ReduceMax' },
+    gradient: refuse('it is rewritten to ReduceMax when a model is read'),
   },
 } as const satisfies Record<string, Operator>

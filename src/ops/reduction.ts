@@ -86,9 +86,10 @@ const mul = (g: Emitter, a: string, b: string) => g.op('Mul', [a, b])
 /** The gradient of a maximum or minimum, shared among ties. */
 function extreme(c: GradientContext): string {
   const { g } = c
+  const axes = reducedAxes(ofGradient(c), c.node, c.shape(c.input(0)).length)
+  if (axes.length === 0) return c.grad()
   const hit = g.op('Equal', [c.input(0), kept(c, c.output())])
   const ones = g.op('Cast', [hit], { to: attr.int(1) })
-  const axes = reducedAxes(ofGradient(c), c.node, c.shape(c.input(0)).length)
   const ties = g.op('ReduceSum', [ones, g.ints(axes)], { keepdims: attr.int(1) })
   return keepWhere(g, hit, g.op('Div', [kept(c, c.grad()), ties]))
 }

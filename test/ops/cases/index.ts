@@ -1,0 +1,25 @@
+/** All cases, and the table's rows that have none with the reason. */
+import { lookup } from '#graft/ops/table.js'
+import type { OperatorCase } from './case.js'
+import { elementwiseCases } from './elementwise.js'
+import { logicCases } from './logic.js'
+import { movementCases } from './movement.js'
+import { productCases } from './products.js'
+import { reductionCases } from './reductions.js'
+import { windowCases } from './windows.js'
+
+export const cases: readonly OperatorCase[] = [
+  ...elementwiseCases,
+  ...logicCases,
+  ...movementCases,
+  ...reductionCases,
+  ...productCases,
+  ...windowCases,
+]
+
+/** Rows that stand for no node of a program. */
+export const WITHOUT_CASES: ReadonlyMap<string, string> = new Map([
+  ['Constant', 'read as an initializer, never appended'],
+])
+
+export const rowOf = (operatorCase: OperatorCase) => lookup(operatorCase.domain, operatorCase.opType)
