@@ -13,7 +13,7 @@ import {
 } from './classifier.js'
 import { stratifiedSubset } from './folds.js'
 import { type HeadNodes, HeadWriter } from './headNodes.js'
-import { heldOutRows, outOfFoldOf } from './outOfFold.js'
+import { heldOutRows, heldOutTemperature, outOfFoldOf } from './outOfFold.js'
 import { innerProducts } from './products.js'
 
 export interface KnnOptions {
@@ -25,13 +25,14 @@ export interface KnnOptions {
 
 export interface FittedKnn extends FittedClassifier {
   readonly k: number
+  readonly temperature: number
 }
 
 const CANDIDATES = [1, 3, 5, 10, 20, 50, 100]
 /** Samples that k is chosen on, where there are more. */
 const SEARCH_SAMPLES = 2000
 /** What is added to a class's share of the votes, so that the logarithm of none is finite. */
-const FLOOR = 1e-6
+const FLOOR = 1e-3
 
 interface Bank {
   /** Normalised features, (B, D). */
@@ -44,7 +45,8 @@ interface Bank {
 
 /**
  * p(c | x) = sum over the k nearest neighbours i of class c of w_i exp(cos(x, x_i) / tau), normalised over the classes.
- * k is chosen by the accuracy with each training sample left out, the largest of equals. Logits are log(p + 1e-6).
+ * k is chosen by the accuracy with each training sample left out, the largest of equals. Logits are log(p + 0.001) / T with
+ * the temperature T that fits the left-out samples.
  */
 export function knn(options: KnnOptions = {}): Classifier<FittedKnn> {
   const { neighbours = CANDIDATES, tau = 0.07 } = options
@@ -59,16 +61,22 @@ export function knn(options: KnnOptions = {}): Classifier<FittedKnn> {
       const bank: Bank = { features: normalised(features), labels, weights, classes, tau }
       const allowed = [...new Set(neighbours.map((k) => Math.min(k, labels.length - 1)))].sort((a, b) => a - b)
       const { k, logits, rows } = await chooseK(bank, allowed, fit)
-      const outOfFold = outOfFoldOf(logits, rows, labels, 1)
+      const temperature = heldOutTemperature(
+        logits,
+        rows.map((i) => labels[i]!),
+        'as is',
+      )
+      const outOfFold = outOfFoldOf(logits, rows, labels, temperature)
       return {
         name: 'knn',
         classes,
         dimensions: features.columns,
         k,
-        logits: (other) => logitsOf(bank, normalised(other), k),
-        nodes: (from, to, prefix) => knnNodes(bank, k, from, to, prefix),
+        temperature,
+        logits: (other) => logitsOf(bank, normalised(other), k, temperature),
+        nodes: (from, to, prefix) => knnNodes(bank, k, temperature, from, to, prefix),
         outOfFold,
-        details: { k, tau, ...(outOfFold && { accuracy: outOfFold.accuracy }) },
+        details: { k, tau, temperature, ...(outOfFold && { accuracy: outOfFold.accuracy }) },
       }
     },
   }
@@ -91,10 +99,12 @@ async function chooseK(
   candidates: readonly number[],
   { engine, random, signal }: FitOptions,
 ): Promise<{ k: number; logits: Matrix; rows: Int32Array }> {
-  const { labels, classes, features } = bank
+  const { labels, classes, features, weights } = bank
   const counts = countLabels(labels, classes)
   const subset = stratifiedSubset(labels, classes, SEARCH_SAMPLES, random.fork('k-nn'))
-  const rows = heldOutRows(subset.length, (i) => counts[labels[subset[i]!]!]! > 1).map((i) => subset[i]!)
+  const rows = heldOutRows(subset.length, (i) => counts[labels[subset[i]!]!]! > 1 && weights[subset[i]!]! > 0).map(
+    (i) => subset[i]!,
+  )
   const results = candidates.map((k) => ({ k, right: 0, logits: matrix(rows.length, classes) }))
   const most = candidates.at(-1)!
   const use = (products: Matrix, start: number) => {
@@ -153,7 +163,7 @@ function argmax(values: Float32Array): number {
   return best
 }
 
-function logitsOf(bank: Bank, queries: Matrix, k: number): Matrix {
+function logitsOf(bank: Bank, queries: Matrix, k: number, temperature: number): Matrix {
   const out = matrix(queries.rows, bank.classes)
   const similarities = new Float32Array(bank.features.rows)
   for (let q = 0; q < queries.rows; q++) {
@@ -161,11 +171,19 @@ function logitsOf(bank: Bank, queries: Matrix, k: number): Matrix {
     for (let i = 0; i < similarities.length; i++) similarities[i] = inner(x, bank.features.data, i * x.length)
     vote(bank, similarities, nearest(similarities, k), row(out, q))
   }
+  for (let i = 0; i < out.data.length; i++) out.data[i] = out.data[i]! / temperature
   return out
 }
 
 /** The same in ONNX, opset 11 and up. Sums are products with ones, whose form no opset changed. */
-function knnNodes(bank: Bank, k: number, features: string, output: string, prefix: string): HeadNodes {
+function knnNodes(
+  bank: Bank,
+  k: number,
+  temperature: number,
+  features: string,
+  output: string,
+  prefix: string,
+): HeadNodes {
   const { classes, tau, labels, weights } = bank
   const d = bank.features.columns
   const b = bank.features.rows
@@ -197,6 +215,7 @@ function knnNodes(bank: Bank, k: number, features: string, output: string, prefi
   )
   const total = w.op('Max', [all, w.floats('least', [1], [1e-30])], {}, 'total')
   const share = w.op('Div', [byClass, total], {}, 'share')
-  w.op('Log', [w.op('Add', [share, w.floats('floor', [1], [FLOOR])], {}, 'floored')], {}, `=${output}`)
+  const log = w.op('Log', [w.op('Add', [share, w.floats('floor', [1], [FLOOR])], {}, 'floored')], {}, 'log')
+  w.op('Div', [log, w.floats('temperature', [1], [temperature])], {}, `=${output}`)
   return w
 }

@@ -35,6 +35,8 @@ export interface FittedLda extends FittedClassifier {
   mahalanobis(features: Matrix): Float64Array
 }
 
+/** Log-prior of a class whose samples all weigh nothing: low at any temperature, and finite. */
+const ABSENT = -1e6
 /** One fold in this many is held out for the temperature and the accuracy. */
 const FOLDS = 5
 
@@ -55,7 +57,7 @@ export function lda(options: LdaOptions = {}): Classifier<FittedLda> {
       const given = options.shrinkage
       // The samples that made the covariance look nearer to their means than they are: a held-out fold says how much.
       const fold = stratifiedFolds(labels, classes, FOLDS, fit.random.fork('lda-folds'))
-      const rows = heldOutRows(labels.length, (i) => fold[i] === 0)
+      const rows = heldOutRows(labels.length, (i) => fold[i] === 0 && weights[i]! > 0)
       let logits = matrix(0, classes)
       let temperature = 1
       if (rows.length > 0) {
@@ -130,7 +132,7 @@ async function gaussians(
       weight.data[c * d + j] = solved[j * classes + c]!
       square += solved[j * classes + c]! * means.data[c * d + j]!
     }
-    bias[c] = -square / 2 + Math.log(Math.max(priors[c]! / total, 1e-12))
+    bias[c] = priors[c]! > 0 ? -square / 2 + Math.log(priors[c]! / total) : ABSENT
   }
   return { head: { weight, bias }, means, factor, shrinkage }
 }

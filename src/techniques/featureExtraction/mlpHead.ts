@@ -84,7 +84,7 @@ export function mlpHead(options: MlpHeadOptions = {}): Classifier<FittedMlpHead>
       const scaling = standardiser(features, weights, settled.varianceFloor)
       const x = standardise(features, scaling)
       const fold = stratifiedFolds(labels, classes, FOLDS, fit.random.fork('mlp-folds'))
-      const rows = heldOutRows(labels.length, (i) => fold[i] === 0)
+      const rows = heldOutRows(labels.length, (i) => fold[i] === 0 && weights[i]! > 0)
       const inside = heldOutRows(labels.length, (i) => fold[i] !== 0)
 
       let temperature = 1

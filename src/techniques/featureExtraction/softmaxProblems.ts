@@ -14,7 +14,6 @@ import { floats } from '../../runtime/types.js'
 import { HeadWriter } from './headNodes.js'
 import { modelOf } from './products.js'
 
-/** Largest intermediate (rows x K C) in elements; more rows are evaluated in several runs. */
 const CHUNK = 1 << 23
 
 export interface SoftmaxProblems {
@@ -35,6 +34,8 @@ export interface SoftmaxProblemsOptions {
   readonly targets: Matrix
   /** s_k (N) of each problem k. */
   readonly weights: readonly Float64Array[]
+  /** Largest intermediate (rows x K C) in elements; more rows are evaluated in several runs. @default 2^23 */
+  readonly chunk?: number
 }
 
 let serial = 0
@@ -46,7 +47,7 @@ export async function softmaxProblems(options: SoftmaxProblemsOptions): Promise<
   const size = classes * (dimensions + 1)
   const totals = weights.map((s) => s.reduce((a, b) => a + b, 0))
   const scope = `softmaxProblems${serial++}`
-  const chunkRows = Math.max(64, Math.floor(CHUNK / (weights.length * classes)))
+  const chunkRows = Math.max(64, Math.floor((options.chunk ?? CHUNK) / (weights.length * classes)))
   const chunks: { start: number; end: number; program: LoadedProgram; states: string[] }[] = []
   const model = program(classes, dimensions)
   for (let start = 0; start < features.rows; start += chunkRows) {
