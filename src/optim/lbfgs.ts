@@ -106,17 +106,16 @@ export function* lbfgsSteps(
       pairs.length = 0
       continue
     }
-    const s = found.x.slice()
-    const y = found.gradient.slice()
+    // The oldest pair's arrays serve again: fresh large arrays cost as much as the arithmetic.
+    const oldest = pairs.length >= history ? pairs.shift() : undefined
+    const s = oldest?.s ?? x.slice()
+    const y = oldest?.y ?? x.slice()
     for (let i = 0; i < s.length; i++) {
-      s[i] = s[i]! - x[i]!
-      y[i] = y[i]! - gradient[i]!
+      s[i] = found.x[i]! - x[i]!
+      y[i] = found.gradient[i]! - gradient[i]!
     }
     const sy = dot(s, y)
-    if (sy > Number.EPSILON * dot(y, y)) {
-      if (pairs.length >= history) pairs.shift()
-      pairs.push({ s, y, rho: 1 / sy })
-    }
+    if (sy > Number.EPSILON * dot(y, y)) pairs.push({ s, y, rho: 1 / sy })
     x = found.x as typeof x
     gradient = found.gradient as typeof gradient
     value = found.value
