@@ -1,11 +1,13 @@
 /** A run's events as lines for a person. */
+import { duration, percent, percentInterval } from '../evaluate/format.js'
+import { visible } from '../evaluate/summary.js'
 import type { EventOf, RunEvent } from '../techniques/run/events.js'
 
 /** The line for an event; undefined for one that is shown another way or not at all. */
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'phase':
-      return event.message
+      return visible(event.message)
     case 'decision':
       return `  ${event.name}: ${String(event.choice)} (${event.reason})`
     case 'epoch':
@@ -13,9 +15,9 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'metric':
       return `  ${describeMetric(event)}`
     case 'warning':
-      return `warning: ${event.message}${event.remedy === undefined ? '' : `\n  ${event.remedy}`}`
+      return `warning: ${visible(event.message)}${event.remedy === undefined ? '' : `\n  ${event.remedy}`}`
     case 'skipped':
-      return `skipped ${event.id}: ${event.reason}`
+      return `skipped ${visible(event.id)}: ${visible(event.reason)}`
     case 'resumed':
       return event.step === 0 ? '  going on with the interrupted run' : `  going on after step ${event.step}`
     case 'saved':
@@ -41,20 +43,7 @@ function describeMetric(event: EventOf<'metric'>): string {
   const interval =
     event.low === undefined || event.high === undefined
       ? ''
-      : ` (95 % interval ${percent(event.low)} to ${percent(event.high)})`
+      : ` (95% interval ${percentInterval({ low: event.low, high: event.high })})`
   const n = event.n === undefined ? '' : `, ${event.n} photos`
   return `${event.name} on ${event.on}${n}: ${percent(event.value)}${interval}`
-}
-
-export function percent(value: number): string {
-  return `${(100 * value).toFixed(1)} %`
-}
-
-/** Seconds as a person says them: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min. */
-export function duration(seconds: number): string {
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`
-  const whole = Math.round(seconds)
-  if (whole < 60) return `${whole} s`
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
 }

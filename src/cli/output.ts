@@ -3,15 +3,18 @@
  * Results and progress go to standard output, errors and (with `--json`) nothing else to standard error.
  */
 import { GraftError, InternalError, messageOf } from '../base/errors.js'
+import { duration } from '../evaluate/format.js'
 import type { EventOf, RunEvent } from '../techniques/run/events.js'
 import { AbortedError } from '../techniques/run/run.js'
-import { describeEvent, duration } from './describeEvent.js'
+import { describeEvent } from './describeEvent.js'
 
 export interface Output {
   event(event: RunEvent): void
+  /** An event for a person only. */
+  show(event: RunEvent): void
   /** A line for a person; nothing with `--json`. */
   line(text: string): void
-  /** A warning for a person, on standard error; with `--json` nothing. */
+  /** A warning, on standard error. */
   warn(text: string): void
   /** An object for a program; nothing without `--json`. */
   object(value: unknown): void
@@ -29,9 +32,10 @@ export function openOutput(json: boolean, streams: Streams = { out: process.stdo
   return streams.out.isTTY ? terminalOutput(streams) : plainOutput(streams)
 }
 
-function jsonOutput({ out }: Streams): Output {
+function jsonOutput({ out, err }: Streams): Output {
   const object = (value: unknown) => out.write(`${JSON.stringify(value)}\n`)
-  return { event: object, object, line: () => undefined, warn: () => undefined, end: () => undefined }
+  const nothing = () => undefined
+  return { event: object, show: nothing, object, line: nothing, warn: (text) => err.write(`${text}\n`), end: nothing }
 }
 
 /** Seconds between two lines of progress where there is no terminal. */
@@ -40,18 +44,20 @@ const PLAIN_INTERVAL = 10
 function plainOutput({ out, err }: Streams): Output {
   let told = 0
   const line = (text: string) => out.write(`${text}\n`)
+  const event = (event: RunEvent) => {
+    if (event.type === 'phase') told = 0
+    if (event.type === 'progress') {
+      if (event.elapsed - told < PLAIN_INTERVAL || event.done >= event.total) return
+      told = event.elapsed
+      line(`  ${progressText(event)}`)
+      return
+    }
+    const text = describeEvent(event)
+    if (text !== undefined) line(text)
+  }
   return {
-    event(event) {
-      if (event.type === 'phase') told = 0
-      if (event.type === 'progress') {
-        if (event.elapsed - told < PLAIN_INTERVAL || event.done >= event.total) return
-        told = event.elapsed
-        line(`  ${progressText(event)}`)
-        return
-      }
-      const text = describeEvent(event)
-      if (text !== undefined) line(text)
-    },
+    event,
+    show: event,
     line,
     warn: (text) => err.write(`${text}\n`),
     object: () => undefined,
@@ -69,24 +75,26 @@ function terminalOutput({ out, err }: Streams): Output {
     clear()
     out.write(`${text}\n`)
   }
+  const event = (event: RunEvent) => {
+    if (event.type === 'progress') {
+      const next = event.done >= event.total ? '' : barText(event, out.columns ?? 80)
+      if (next === '') return clear()
+      out.write(`\r\u001b[2K${next}`)
+      bar = next
+      return
+    }
+    const text = describeEvent(event)
+    if (text === undefined) return
+    const kept = event.type === 'phase' ? '' : bar
+    line(text)
+    if (kept !== '') {
+      out.write(kept)
+      bar = kept
+    }
+  }
   return {
-    event(event) {
-      if (event.type === 'progress') {
-        const next = event.done >= event.total ? '' : barText(event, out.columns ?? 80)
-        if (next === '') return clear()
-        out.write(`\r\u001b[2K${next}`)
-        bar = next
-        return
-      }
-      const text = describeEvent(event)
-      if (text === undefined) return
-      const kept = event.type === 'phase' ? '' : bar
-      line(text)
-      if (kept !== '') {
-        out.write(kept)
-        bar = kept
-      }
-    },
+    event,
+    show: event,
     line,
     warn(text) {
       clear()

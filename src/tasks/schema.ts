@@ -186,7 +186,10 @@ export function parseOptions<S extends z.ZodObject>(
   if (!option) throw new UsageError(`${issue.path.join('.')}: ${issue.message}`)
   const found = (value as Readonly<Record<string, unknown>>)[key]
   if (found === undefined)
-    throw new UsageError(`${naming(option)} is missing: ${option.description}.`, option.positional ? {} : { remedy: `Expected ${option.expected}.` })
+    throw new UsageError(
+      `${naming(option)} is missing: ${option.description}.`,
+      option.positional ? {} : { remedy: `Expected ${option.expected}.` },
+    )
   const near = typeof found === 'string' ? nearestName(found, option.choices) : undefined
   throw new UsageError(`${naming(option)} is ${JSON.stringify(found)}; expected ${option.expected}.`, {
     ...(near === undefined ? {} : { remedy: `Did you mean ${near}?` }),

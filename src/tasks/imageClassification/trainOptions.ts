@@ -246,10 +246,12 @@ export const trainSchema = z.strictObject({
       ...augmentation,
     }),
 
-  minutes: positive()
+  minutes: z
+    .union([z.literal('any'), positive()])
     .optional()
     .meta({
-      description: 'how long the run may take; auto and the number of epochs follow it',
+      description:
+        'how long the run may take: auto and the number of epochs follow it; 30 for auto where it is not given, any otherwise',
       placeholder: 'N',
       ...budget,
     }),

@@ -16,8 +16,8 @@ export interface Network {
 export interface Batch {
   /** (n, ...sample), n up to the size that was asked for. */
   readonly inputs: Float32Array
-  /** Which samples these are. */
-  readonly positions: Int32Array
+  /** Which samples these are: indices into `labels`. */
+  readonly samples: Int32Array
 }
 
 /** Samples that can be had in any order, prepared ahead of their use. */
@@ -25,9 +25,18 @@ export interface SampleSource {
   /** (N), class indices. */
   readonly labels: Int32Array
   /**
-   * The samples at these positions in turn, in batches of `size` (the last may be smaller).
+   * The samples of `order` in turn, from position `start` in it, in batches of `size` (the last may be smaller).
    *
    * @param epoch keys the augmentation; undefined leaves the samples as they are
    */
-  batches(positions: Int32Array, size: number, epoch: number | undefined, signal: AbortSignal): AsyncIterable<Batch>
+  batches(request: BatchRequest): AsyncIterable<Batch>
+}
+
+export interface BatchRequest {
+  /** Sample indices; may repeat. */
+  readonly order: Int32Array
+  readonly start: number
+  readonly size: number
+  readonly epoch: number | undefined
+  readonly signal: AbortSignal
 }

@@ -17,13 +17,13 @@ export async function logitsOf(
   const n = source.labels.length
   const logits = matrix(n, classes)
   const all = Int32Array.from({ length: n }, (_, i) => i)
-  for await (const part of source.batches(all, batch, undefined, signal)) {
+  for await (const part of source.batches({ order: all, start: 0, size: batch, epoch: undefined, signal })) {
     const results = await program.run({ [network.input]: inputTensor(part, network, batch) })
     const values = results.logits?.data as Float32Array
-    part.positions.forEach((position, i) => {
+    part.samples.forEach((position, i) => {
       logits.data.set(values.subarray(i * classes, (i + 1) * classes), position * classes)
     })
-    onBatch(part.positions.length)
+    onBatch(part.samples.length)
   }
   return logits
 }

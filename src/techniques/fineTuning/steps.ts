@@ -51,7 +51,7 @@ export async function openStepper(
     async step(batches, rate, random) {
       const weightOf = (position: number) => classWeights?.[source.labels[position]!] ?? 1
       // The mean over the whole step, as one large batch would give (PyTorch divides by the sum of the weights).
-      const total = batches.reduce((sum, { positions }) => positions.reduce((s, p) => s + weightOf(p), sum), 0)
+      const total = batches.reduce((sum, { samples: own }) => own.reduce((s, p) => s + weightOf(p), sum), 0)
       let loss = 0
       let applied: Record<string, HostTensor> = {}
       for (const [micro, batch] of batches.entries()) {
@@ -59,7 +59,7 @@ export async function openStepper(
         feeds[WEIGHTS] = floats(
           [settings.batch],
           padded(
-            Float32Array.from(batch.positions, (p) => weightOf(p) / total),
+            Float32Array.from(batch.samples, (p) => weightOf(p) / total),
             settings.batch,
           ),
         )
@@ -90,9 +90,9 @@ function batchFeeds(
   settings: TuningSettings,
   random: Random,
 ): Record<string, HostTensor> {
-  const n = batch.positions.length
+  const n = batch.samples.length
   const targets = smoothTargets(
-    Int32Array.from(batch.positions, (p) => labels[p]!),
+    Int32Array.from(batch.samples, (p) => labels[p]!),
     classes,
     settings.labelSmoothing,
   )
@@ -129,7 +129,7 @@ function mix(
  * stay close to its own, and elsewhere the surplus is ignored.
  */
 export function inputTensor(batch: Batch, network: Network, size: number): HostTensor {
-  const n = batch.positions.length
+  const n = batch.samples.length
   const dims = [size, ...network.sample]
   if (n === size) return floats(dims, batch.inputs)
   const one = batch.inputs.length / n

@@ -150,21 +150,26 @@ class TrainingLoop {
     const { settings, random, train, context, directory } = this.#training
     const stepper = await this.#stepperNow()
     const { epoch } = this.#position
-    const order = (
-      settings.balancedSampling
-        ? balancedOrder(train.labels, random.fork('order', epoch))
-        : shuffledOrder(train.labels.length, random.fork('order', epoch))
-    ).subarray(this.#position.consumed)
+    const orderRandom = random.fork('order', epoch)
+    const order = settings.balancedSampling
+      ? balancedOrder(train.labels, orderRandom)
+      : shuffledOrder(train.labels.length, orderRandom)
     const factor = rateSchedule(settings)
     const total = settings.epochs * this.#stepsAnEpoch
     const stop = new AbortController()
     try {
-      const batches = train.batches(order, settings.batch, epoch, stop.signal)
+      const batches = train.batches({
+        order,
+        start: this.#position.consumed,
+        size: settings.batch,
+        epoch,
+        signal: stop.signal,
+      })
       for await (const group of grouped(batches, settings.accumulate)) {
         const { step } = this.#position
         const rate = learningRate(settings) * factor(Math.min(step, total - 1), total)
         const result = await stepper.step(group, rate, random.fork('mix', epoch, step))
-        const used = group.reduce((sum, batch) => sum + batch.positions.length, 0)
+        const used = group.reduce((sum, batch) => sum + batch.samples.length, 0)
         this.#count(result, rate, used)
         onStep(this.#position.step)
         if (context.signal.aborted) {

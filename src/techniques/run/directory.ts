@@ -11,6 +11,7 @@ import {
   readFileBytes,
   readFileText,
   removeFile,
+  removeTemporaryFiles,
   writeFileAtomic,
 } from '#platform'
 import { GraftError, messageOf } from '../../base/errors.js'
@@ -26,8 +27,6 @@ export interface RunDirectory {
   readonly resumed: boolean
   /** The recorded answer, or the one made now, which is recorded before it is used. */
   decide<T extends Json>(name: string, make: () => T | Promise<T>): Promise<T>
-  /** The same for tensors. */
-  keep(name: string, make: () => Promise<SafetensorsFile>): Promise<SafetensorsFile>
   writeCheckpoint(name: string, file: SafetensorsFile): Promise<string | undefined>
   readCheckpoint(name: string): Promise<SafetensorsFile | undefined>
   /** Removes what only a resumed run would need: the run is complete. */
@@ -67,6 +66,7 @@ export async function openRunDirectory(
   await makeDirectory(folder)
   const lock = await lockFile(paths.join(folder, 'lock'), out)
   try {
+    await removeTemporaryFiles(folder)
     const path = paths.join(folder, RECORD)
     let record: RunRecord
     if (settings.resume) {
@@ -88,7 +88,7 @@ export async function openRunDirectory(
 }
 
 /** Every name that a run writes, so that a new run leaves nothing of an old one. */
-const CHECKPOINTS = ['checkpoint.safetensors', 'probe.safetensors'] as const
+const CHECKPOINTS = ['checkpoint.safetensors'] as const
 
 function directory(out: string, folder: string, record: RunRecord, lock: FileLock, resumed: boolean): RunDirectory {
   const tensorPath = (name: string) => {
@@ -106,13 +106,6 @@ function directory(out: string, folder: string, record: RunRecord, lock: FileLoc
       record.decisions[name] = value
       await writeRecord(paths.join(folder, RECORD), record)
       return value
-    },
-    async keep(name, make) {
-      const kept = await run.readCheckpoint(name)
-      if (kept) return kept
-      const made = await make()
-      await run.writeCheckpoint(name, made)
-      return made
     },
     async writeCheckpoint(name, file) {
       const path = tensorPath(name)
@@ -141,7 +134,6 @@ export function memoryRunDirectory(): RunDirectory {
     out: undefined,
     resumed: false,
     decide: async (_name, make) => make(),
-    keep: (_name, make) => make(),
     writeCheckpoint: async () => undefined,
     readCheckpoint: async () => undefined,
     finish: async () => undefined,

@@ -75,10 +75,10 @@ export function toySamples(n: number, seed = 2, scale = 1): SampleSource {
   }
   return {
     labels,
-    async *batches(positions, size, epoch) {
-      for (let at = 0; at < positions.length; at += size) {
-        const chosen = positions.slice(at, at + size)
-        yield { positions: chosen, inputs: Float32Array.from([...chosen].flatMap((p) => sample(p, epoch))) }
+    async *batches({ order, start, size, epoch }) {
+      for (let at = start; at < order.length; at += size) {
+        const chosen = order.slice(at, at + size)
+        yield { samples: chosen, inputs: Float32Array.from([...chosen].flatMap((p) => sample(p, epoch))) }
       }
     },
   }

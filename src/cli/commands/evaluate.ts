@@ -1,0 +1,37 @@
+/** graft evaluate */
+import type { z } from 'zod'
+import type { evaluateSchema } from '../../tasks/imageClassification/options.js'
+import { startProgress } from '../../techniques/run/progress.js'
+import type { CommandContext } from '../context.js'
+
+export async function run(
+  options: z.output<typeof evaluateSchema>,
+  { output, signal }: CommandContext,
+): Promise<number> {
+  output.line(`graft evaluate ${options.model}`)
+  const { loadModel } = await import('../../tasks/imageClassification/model.js')
+  const { summaryLines } = await import('../../evaluate/summary.js')
+  const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
+  try {
+    let progress: ReturnType<typeof startProgress> | undefined
+    const found = await model.evaluate(options.data, {
+      split: options.split,
+      strict: options.strict,
+      signal,
+      onProgress(done, total) {
+        // A program asked for one object, and gets no other.
+        progress ??= startProgress(output.show, 'evaluation', total, 'photos')
+        progress.set(done)
+      },
+    })
+    output.end()
+    for (const { id, reason } of found.skipped) output.warn(`skipped ${id}: ${reason}`)
+    output.object(found)
+    const title = options.data
+    for (const { text } of summaryLines({ title, summary: '', classes: model.labels, evaluation: found }))
+      output.line(text)
+    return 0
+  } finally {
+    await model.close()
+  }
+}

@@ -1,0 +1,13 @@
+/** graft inspect */
+import type { z } from 'zod'
+import type { inspectSchema } from '../../tasks/imageClassification/options.js'
+import type { CommandContext } from '../context.js'
+
+export async function run(options: z.output<typeof inspectSchema>, { output }: CommandContext): Promise<number> {
+  const { inspectFile } = await import('../../tasks/imageClassification/inspect.js')
+  const { inspectionLines } = await import('../inspection.js')
+  const found = await inspectFile(options.model, { features: options.features })
+  output.object(found)
+  for (const line of inspectionLines(found, options.all)) output.line(line)
+  return 0
+}

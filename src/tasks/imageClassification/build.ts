@@ -1,0 +1,197 @@
+/** The body of a run: photos -> parts -> features -> candidates -> the better one -> its figures. */
+import { GraftError } from '../../base/errors.js'
+import { takeRows } from '../../base/matrix.js'
+import type { ImageDataset } from '../../data/types.js'
+import type { Benefits } from '../../evaluate/report/data.js'
+import type { Model } from '../../graph/graph.js'
+import { assembledLogits, checkEqual, classifierModel, tunedModel } from './assemble.js'
+import { measureBenefits } from './benefits.js'
+import { type Choice, choose } from './choose.js'
+import { openExtractor } from './features.js'
+import { baselines, type Judged, judge } from './judge.js'
+import type { Finished } from './output.js'
+import { photoSource } from './pixels.js'
+import { chooseTechnique, type DataFacts, testShare, validationShare } from './plan.js'
+import { countsAt, divide, type PreparedData, prepareData } from './prepare.js'
+import { reportData } from './reportData.js'
+import { runFile } from './runFile.js'
+import { openTrunk } from './trunk.js'
+import { samplesAt, type Workspace } from './workspace.js'
+
+type Base = Omit<Workspace, 'data' | 'trunk' | 'split' | 'features'>
+
+export async function buildModel(
+  base: Base,
+  source: ImageDataset | string,
+): Promise<{ work: Workspace; finished: Finished }> {
+  const { options, context, random, watch, engine } = base
+  const data = await watch.time('Reading photos', () => prepareData(source, options, context))
+  await refuseChange(base, 'fingerprint', data.fingerprint, 'The photos are not those that the run was begun with.')
+  context.phase('backbone', `Opening the backbone ${options.backbone}`)
+  const trunk = await openTrunk(options.backbone, options)
+  await refuseChange(
+    base,
+    'backbone',
+    trunk.backbone.bytesSha256,
+    'The backbone is not the one that the run was begun with.',
+  )
+  for (const note of trunk.backbone.notes) context.decide('backbone', trunk.backbone.name, note)
+
+  const facts = factsOf(data)
+  const technique = chooseTechnique(options, facts)
+  const test = testShare(options, facts)
+  const validation = validationShare(options, facts, technique.value)
+  context.phase('plan', 'Planning')
+  context.decide(
+    'technique',
+    technique.value === 'both' ? 'feature extraction, then fine-tuning' : technique.value,
+    technique.reason,
+  )
+  context.decide('test', test.value, test.reason)
+  context.decide('validation', validation.value, validation.reason)
+  const split = divide(data, { validation: validation.value, test: test.value }, random.fork('split'))
+  refuseEmpty(data, split.train)
+
+  context.phase('features', 'Running the backbone once a photo')
+  const features = await watch.time('Features', async () => {
+    const extractor = await openExtractor(
+      engine,
+      trunk.body.model,
+      trunk.body.output,
+      trunk.backbone.bytesSha256,
+      trunk.transform,
+      base.cache,
+    )
+    try {
+      const { samples } = data.dataset
+      const progress = context.progress('features', samples.length, 'photos')
+      return await extractor.extract(samples, data.contents, {
+        signal: context.signal,
+        onProgress: (count) => progress.advance(count),
+      })
+    } finally {
+      await extractor.release()
+    }
+  })
+  const work: Workspace = { ...base, data, trunk, split, features }
+  const choice = await choose(work, technique.value)
+  context.decide('kept', choice.title, choice.reason)
+
+  context.phase('evaluation', 'Measuring')
+  const { model, judged } = await watch.time('Evaluation', () => assembleAndJudge(work, choice))
+  if (judged) {
+    const { evaluation, split: on } = judged
+    const { accuracyInterval: a, macroF1Interval: f, n } = evaluation
+    context.emit({ type: 'metric', name: 'accuracy', on, value: evaluation.accuracy, n, low: a.low, high: a.high })
+    context.emit({ type: 'metric', name: 'macro F1', on, value: evaluation.macroF1, n, low: f.low, high: f.high })
+  }
+  const found = judged ? await baselines(work, judged, choice.chosen.trained) : []
+  let benefits: Benefits | undefined
+  if (options.benefits && judged) {
+    context.phase('benefits', 'Measuring what transfer brings')
+    benefits = await watch.time('Benefits', () => measureBenefits(work, choice, model, judged))
+  }
+  const file = runFile(options, data.dataset.origin, {
+    threads: engine.threads,
+    technique: choice.outcome === undefined ? 'feature-extraction' : options.technique,
+    epochs: choice.chosen.epochs,
+    learningRate: options.findLr ? choice.learningRate : undefined,
+  })
+  const splitRule = describeSplit(data, test.value, validation.value, options.seed)
+  const report = await watch.time('Report', () =>
+    reportData(work, { choice, judged, baselines: found, splitRule, benefits, runFile: file }),
+  )
+  return { work, finished: { model, choice, judged, report, runFile: file } }
+}
+
+/** Refuses to go on where the run's past was made from something else. */
+async function refuseChange({ directory, options }: Base, name: string, value: string, message: string): Promise<void> {
+  const recorded = await directory.decide(name, () => value)
+  if (recorded === value) return
+  throw new GraftError(`${options.out}: ${message}`, {
+    remedy: 'Put it back as it was, or start again with `graft train ... --overwrite`.',
+  })
+}
+
+function factsOf(data: PreparedData): DataFacts {
+  const train = data.dataset.samples.flatMap((sample, i) =>
+    sample.split === undefined || sample.split === 'train' ? [i] : [],
+  )
+  return {
+    trainCounts: countsAt(data.dataset, train),
+    hasValidation: data.given.has('validation'),
+    hasTest: data.given.has('test'),
+  }
+}
+
+function refuseEmpty(data: PreparedData, train: Int32Array): void {
+  const { classes } = data.dataset
+  const counts = countsAt(data.dataset, train)
+  const empty = classes.filter((_, i) => counts[i] === 0)
+  if (empty.length > 0)
+    throw new GraftError(`No photo of ${empty.slice(0, 5).join(', ')} is left to train on.`, {
+      remedy: 'Add photos of it, or hold out fewer with --test and --validation.',
+    })
+}
+
+function describeSplit(data: PreparedData, test: number, validation: number, seed: number): string {
+  const parts: string[] = []
+  if (data.given.size > 0) parts.push(`${[...data.given].sort().join(', ')} as the data says`)
+  if (test > 0) parts.push(`${Math.round(100 * test)}% of each class held out for the test`)
+  if (validation > 0) parts.push(`${Math.round(100 * validation)}% of each class held out for validation`)
+  return parts.length === 0 ? 'every photo trains' : `${parts.join('; ')}; seed ${seed}`
+}
+
+/** The model as it will be saved, checked against what was trained, and its figures. */
+async function assembleAndJudge(
+  work: Workspace,
+  choice: Choice,
+): Promise<{ model: Model; judged: Judged | undefined }> {
+  const { trunk, split, features, context } = work
+  const { chosen } = choice
+  const progress = context.progress('evaluation', split.test.length + CHECKED, 'photos')
+  const logitsOf = (model: Model, positions: Int32Array) =>
+    assembledLogits(
+      work,
+      model,
+      photoSource(samplesAt(work, positions), trunk.transform, work.random, undefined),
+      (count) => progress.advance(count),
+    )
+  if (chosen.kind === 'tuned') {
+    const temperature = chosen.temperature?.temperature ?? 1
+    const model = tunedModel(trunk, chosen.start, chosen.outcome, temperature)
+    const { validationLogits } = chosen.outcome
+    const checked = Int32Array.from({ length: Math.min(CHECKED, split.validation.length) }, (_, i) => i)
+    if (validationLogits && checked.length > 0) {
+      const expected = takeRows(validationLogits, checked)
+      const divided = { ...expected, data: expected.data.map((value) => value / temperature) }
+      checkEqual(await logitsOf(model, split.validation.slice(0, checked.length)), divided)
+    }
+    if (split.test.length > 0)
+      return { model, judged: judge(work, testName(work), split.test, await logitsOf(model, split.test)) }
+    if (validationLogits === undefined) return { model, judged: undefined }
+    const logits = { ...validationLogits, data: validationLogits.data.map((value) => value / temperature) }
+    return { model, judged: judge(work, 'validation (which also chose the model)', split.validation, logits) }
+  }
+  const { classifier, trained } = chosen
+  const model = classifierModel(trunk, classifier)
+  const some = trained.slice(0, CHECKED)
+  checkEqual(await logitsOf(model, some), classifier.logits(takeRows(features, some)))
+  for (const [name, positions] of [
+    [testName(work), split.test],
+    ['validation', split.validation],
+  ] as const)
+    if (positions.length > 0 && !positions.some((i) => trained.includes(i)))
+      return { model, judged: judge(work, name, positions, classifier.logits(takeRows(features, positions))) }
+  const { outOfFold } = classifier
+  if (outOfFold === undefined) return { model, judged: undefined }
+  const positions = Int32Array.from(outOfFold.rows, (i) => trained[i]!)
+  return { model, judged: judge(work, 'cross-validation', positions, outOfFold.logits) }
+}
+
+/** Photos on which the saved model is compared with the trained one. */
+const CHECKED = 8
+
+function testName({ data }: Workspace): string {
+  return data.given.has('test') ? 'test' : 'held-out test'
+}

@@ -1,0 +1,243 @@
+/** Makes the candidates that the plan names and keeps the better: what is trained, on which photos, for how long. */
+import { GraftError, messageOf } from '../../base/errors.js'
+import { takeRows } from '../../base/matrix.js'
+import { fitTemperature, type Temperature } from '../../evaluate/calibration.js'
+import { wilsonInterval } from '../../evaluate/intervals.js'
+import type { Candidate } from '../../evaluate/report/data.js'
+import { type FittedClassifier, type LinearHead, linearLogits } from '../../techniques/featureExtraction/classifier.js'
+import { learningRate } from '../../techniques/fineTuning/settings.js'
+import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
+import { AbortedError } from '../../techniques/run/run.js'
+import { CLASSIFIER_TITLES } from './classifiers.js'
+import { type TuningJob, upperJob, wholeJob } from './jobs.js'
+import { AUTO_MINUTES, better, fittingEpochs, type Tried } from './plan.js'
+import { fitOnFeatures, type Scored, scoreAt, startingHead } from './probe.js'
+import { findRate, measureEpoch } from './rehearsal.js'
+import { tuningSettings } from './settings.js'
+import { runTuning } from './tuning.js'
+import { labelsAt, type Workspace } from './workspace.js'
+
+export type Chosen =
+  | {
+      readonly kind: 'classifier'
+      readonly classifier: FittedClassifier
+      readonly trained: Int32Array
+      readonly epochs: number
+    }
+  | {
+      readonly kind: 'tuned'
+      readonly start: LinearHead
+      readonly outcome: TrainingOutcome
+      readonly trained: Int32Array
+      readonly temperature: Temperature | undefined
+      readonly epochs: number
+    }
+
+export interface Choice {
+  readonly chosen: Chosen
+  readonly title: string
+  readonly reason: string
+  readonly items: readonly Candidate[]
+  /** The split that the candidates are compared on. */
+  readonly split: string
+  /** The history of training, also where its result was not kept. */
+  readonly outcome: TrainingOutcome | undefined
+  readonly learningRate: number | undefined
+}
+
+export async function choose(work: Workspace, tried: Tried): Promise<Choice> {
+  const { options } = work
+  if (tried === 'feature-extraction' && options.unfreeze === 0) return classifierOnly(work)
+  return withTuning(work, tried)
+}
+
+async function classifierOnly(work: Workspace): Promise<Choice> {
+  const { context, options, split, watch } = work
+  const title = CLASSIFIER_TITLES[options.classifier]
+  context.phase('probe', `Fitting: ${title.toLowerCase()}`)
+  const classifier = await watch.time('Classifier', () => fitOnFeatures(work, split.train))
+  const { outOfFold } = classifier
+  const validated = split.validation.length > 0
+  const scored = validated
+    ? scoreAt(work, classifier.logits(takeRows(work.features, split.validation)), split.validation)
+    : undefined
+  const accuracy = scored?.accuracy ?? outOfFold?.accuracy
+  const n = validated ? split.validation.length : (outOfFold?.rows.length ?? 0)
+  const items: Candidate[] =
+    accuracy === undefined
+      ? []
+      : [
+          {
+            name: title,
+            accuracy,
+            interval: wilsonInterval(Math.round(accuracy * n), n),
+            seconds: watch.secondsOf('Classifier'),
+            kept: true,
+          },
+        ]
+  return {
+    chosen: { kind: 'classifier', classifier, trained: split.train, epochs: 0 },
+    title,
+    reason: `${title} on the features of the frozen backbone was the one thing to try.`,
+    items,
+    split: validated ? 'validation' : 'cross-validation',
+    outcome: undefined,
+    learningRate: undefined,
+  }
+}
+
+async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
+  const { context, options, split, watch } = work
+  const title = tuningTitle(work)
+  context.phase('probe', 'Fitting the head on frozen features')
+  const head = await watch.time('Classifier', () => startingHead(work, split.train))
+  const probeTitle = CLASSIFIER_TITLES['linear-probe']
+  const probe = probeScore(work, head)
+  if (probe)
+    context.emit({
+      type: 'metric',
+      name: `${probeTitle}: accuracy`,
+      on: 'validation',
+      value: probe.accuracy,
+      n: split.validation.length,
+    })
+  const job = options.unfreeze > 0 ? await watch.time('Features', () => upperJob(work, head)) : wholeJob(work, head)
+  const decided = await watch.time('Rehearsal', () => decideSchedule(work, job, tried))
+  if (decided.epochs === 0)
+    return keepProbe(work, `There was no time for ${title.toLowerCase()}: ${decided.reason}`, probe)
+
+  const settings = tuningSettings(options, decided)
+  context.phase('fine-tuning', `Training: ${title}, ${settings.epochs} epoch${settings.epochs === 1 ? '' : 's'}`)
+  let outcome: TrainingOutcome
+  try {
+    outcome = await watch.time('Fine-tuning', () => runTuning(work, job, settings))
+  } catch (error) {
+    // Nothing is lost where there is another candidate.
+    if (tried !== 'both' || error instanceof AbortedError || !(error instanceof GraftError)) throw error
+    context.warn(messageOf(error), error.remedy)
+    return keepProbe(work, `${title} failed: ${messageOf(error)}`, probe)
+  }
+  const tuned = outcome.validationLogits && scoreAt(work, outcome.validationLogits, split.validation)
+  const keepsProbe = tried === 'both' && probe !== undefined && tuned !== undefined && better(tuned, probe) === 'second'
+  const n = split.validation.length
+  const interval = (scored: Scored) => wilsonInterval(Math.round(scored.accuracy * n), n)
+  const items: Candidate[] = []
+  if (probe)
+    items.push({
+      name: probeTitle,
+      accuracy: probe.accuracy,
+      interval: interval(probe),
+      seconds: watch.secondsOf('Classifier'),
+      kept: keepsProbe,
+    })
+  if (tuned)
+    items.push({
+      name: title,
+      accuracy: tuned.accuracy,
+      interval: interval(tuned),
+      seconds: watch.secondsOf('Fine-tuning'),
+      kept: !keepsProbe,
+      note: `epoch ${outcome.epoch} of ${outcome.history.length}${outcome.stoppedEarly ? ', stopped early' : ''}`,
+    })
+  const rate = learningRate(settings)
+  if (keepsProbe) {
+    const kept = await keepProbe(work, `${title} was not better on the ${n} validation photos.`, probe)
+    return { ...kept, items, outcome, learningRate: rate }
+  }
+  const labels = labelsAt(work, split.validation)
+  const temperature = outcome.validationLogits && fitTemperature(outcome.validationLogits, labels)
+  const reason =
+    probe && tuned && tried === 'both'
+      ? `${title} was better on the ${n} validation photos.`
+      : `${title} was asked for${tuned ? '; the epoch with the lowest validation loss is kept' : '; without validation photos the last epoch is kept'}.`
+  return {
+    chosen: { kind: 'tuned', start: head, outcome, trained: split.train, temperature, epochs: settings.epochs },
+    title,
+    reason,
+    items,
+    split: 'validation',
+    outcome,
+    learningRate: rate,
+  }
+}
+
+function probeScore(work: Workspace, head: LinearHead): Scored | undefined {
+  const { split, options, features } = work
+  // A random head has nothing to be compared with.
+  if (split.validation.length === 0 || (options.schedule !== 'lp-ft' && options.unfreeze === 0)) return undefined
+  return scoreAt(work, linearLogits(takeRows(features, split.validation), head), split.validation)
+}
+
+/** The probe once more, on the photos that were held out to choose by as well. */
+async function keepProbe(work: Workspace, reason: string, probe: Scored | undefined): Promise<Choice> {
+  const { data, split, context, watch } = work
+  const given = data.given.has('validation')
+  const positions = given ? split.train : Int32Array.from([...split.train, ...split.validation]).sort()
+  context.phase('probe', given ? 'Fitting the classifier' : 'Fitting the classifier on all training photos')
+  const choice = await classifierOnly({
+    ...work,
+    split: { ...split, train: positions, validation: given ? split.validation : new Int32Array() },
+  })
+  const n = split.validation.length
+  const items: Candidate[] = probe
+    ? [
+        {
+          name: choice.title,
+          accuracy: probe.accuracy,
+          interval: wilsonInterval(Math.round(probe.accuracy * n), n),
+          seconds: watch.secondsOf('Classifier'),
+          kept: true,
+        },
+      ]
+    : choice.items.slice()
+  return { ...choice, reason, items, split: probe ? 'validation' : choice.split }
+}
+
+interface DecidedSchedule {
+  readonly epochs: number
+  readonly lr: number | undefined
+  readonly reason: string
+}
+
+/** Epochs by the time there is, and the rate. What depends on the clock is decided once and recorded. */
+async function decideSchedule(work: Workspace, job: TuningJob, tried: Tried): Promise<DecidedSchedule> {
+  const { options, context, directory, watch } = work
+  const minutes =
+    options.minutes === 'any'
+      ? undefined
+      : (options.minutes ?? (options.technique === 'auto' ? AUTO_MINUTES : undefined))
+  let { epochs } = options
+  let reason = 'as asked'
+  if (minutes !== undefined) {
+    const settings = tuningSettings(options, { epochs, lr: options.lr })
+    const found = await directory.decide('epochs', async () => {
+      context.phase('plan', 'Timing a few steps')
+      const seconds = await measureEpoch(work, job, settings)
+      return { seconds, left: 60 * minutes - watch.seconds() }
+    })
+    epochs = fittingEpochs(options.epochs, found.seconds, found.left)
+    reason = `an epoch takes about ${Math.ceil(found.seconds)} s and ${Math.max(0, Math.round(found.left / 60))} of ${minutes} minutes are left`
+    if (epochs === 0 && tried !== 'both') {
+      epochs = 1
+      context.warn(
+        `One epoch takes about ${Math.ceil(found.seconds)} s, more than the ${minutes} minutes allow; it is trained nevertheless.`,
+      )
+    }
+    context.decide('epochs', epochs, reason)
+  }
+  if (epochs === 0 || !options.findLr) return { epochs, lr: options.lr, reason }
+  context.phase('find-lr', 'Looking for the learning rate')
+  const lr = await directory.decide('learningRate', () =>
+    findRate(work, job, tuningSettings(options, { epochs, lr: options.lr })),
+  )
+  context.decide('learning rate', lr, 'a tenth of the rate at which the loss was lowest in the range test')
+  return { epochs, lr, reason }
+}
+
+function tuningTitle({ options }: Workspace): string {
+  if (options.unfreeze > 0 && options.technique !== 'fine-tuning')
+    return `Last ${options.unfreeze} block${options.unfreeze === 1 ? '' : 's'} trained`
+  return { 'lp-ft': 'Fine-tuning (LP-FT)', full: 'Fine-tuning (full)', gradual: 'Fine-tuning (gradual)' }[
+    options.schedule
+  ]
+}

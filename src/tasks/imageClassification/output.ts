@@ -1,0 +1,82 @@
+/** Writes what a run leaves behind: the model folder with its card and run file, then the report. */
+import { paths, runtimeVersions, writeFileAtomic } from '#platform'
+import { VERSION } from '../../base/version.js'
+import { modelCard } from '../../evaluate/modelCard.js'
+import type { ReportData } from '../../evaluate/report/data.js'
+import { renderReport } from '../../evaluate/report.js'
+import type { Model } from '../../graph/graph.js'
+import type { ModelFolderContents } from '../../models/modelFolder.js'
+import type { Choice } from './choose.js'
+import type { Judged } from './judge.js'
+import type { RunFile } from './runFile.js'
+import type { Workspace } from './workspace.js'
+
+export interface Finished {
+  readonly model: Model
+  readonly choice: Choice
+  readonly judged: Judged | undefined
+  readonly report: ReportData
+  readonly runFile: RunFile
+}
+
+/** Everything of the model folder. */
+export function folderContents(work: Workspace, finished: Finished): ModelFolderContents {
+  const { data, trunk, split, options, engine } = work
+  const { backbone } = trunk
+  const { choice, judged, report } = finished
+  const temperature = choice.chosen.kind === 'tuned' ? choice.chosen.temperature?.temperature : undefined
+  const readme = modelCard({
+    name: options.out === undefined ? report.title : paths.base(paths.resolve(options.out)),
+    report,
+    license: backbone.licence?.name ?? 'other',
+    backbone: { name: backbone.name },
+    technique: choice.title,
+    imageSize: [trunk.transform.height, trunk.transform.width],
+    writtenBy: `graft-ml ${VERSION}`,
+  })
+  return {
+    model: finished.model,
+    labels: data.dataset.classes,
+    config: backbone.config,
+    preprocessor: backbone.preprocessor,
+    readme,
+    licence: backbone.licence,
+    record: {
+      task: 'image-classification',
+      backbone: {
+        name: backbone.name,
+        sha256: backbone.bytesSha256,
+        architecture: backbone.architecture,
+        features: trunk.point.features,
+        ...(backbone.licence?.name === undefined ? {} : { licence: backbone.licence.name }),
+      },
+      technique: choice.title,
+      data: {
+        fingerprint: data.fingerprint,
+        source: data.dataset.origin ?? 'list',
+        photos: data.dataset.samples.length,
+      },
+      split: {
+        train: split.train.length,
+        validation: split.validation.length,
+        test: split.test.length,
+        seed: options.seed,
+      },
+      seed: options.seed,
+      threads: engine.threads,
+      metrics: judged ? { split: judged.split, ...judged.evaluation } : {},
+      // Divided into the head already, so that every program that loads the model gives calibrated scores.
+      temperature: 1,
+      ...(temperature === undefined ? {} : { foldedTemperature: temperature }),
+      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+    },
+    extra: { 'run.json': `${JSON.stringify(finished.runFile, null, 2)}\n` },
+  }
+}
+
+/** The page's path. */
+export async function writeReport(out: string, report: ReportData): Promise<string> {
+  const path = paths.join(out, 'report.html')
+  await writeFileAtomic(path, renderReport(report))
+  return path
+}

@@ -1,0 +1,57 @@
+/** Classifiers on the features of the frozen backbone, and the head that further training starts from. */
+import { type Matrix, takeRows } from '../../base/matrix.js'
+import type { FittedClassifier, LinearHead } from '../../techniques/featureExtraction/classifier.js'
+import { linearProbe } from '../../techniques/featureExtraction/linearProbe.js'
+import { score } from '../../techniques/fineTuning/scoring.js'
+import { inverseFrequencies } from '../../techniques/fineTuning/targets.js'
+import { makeClassifier } from './classifiers.js'
+import { classCount, labelsAt, type Workspace } from './workspace.js'
+
+export interface Scored {
+  readonly accuracy: number
+  readonly loss: number
+}
+
+/** A classifier fitted on the features of these photos. */
+export async function fitOnFeatures(
+  work: Workspace,
+  positions: Int32Array,
+  classifier = makeClassifier(work.options.classifier),
+  purpose = 'probe',
+): Promise<FittedClassifier> {
+  const { options, context, engine, random, features } = work
+  const labels = labelsAt(work, positions)
+  const balanced = options.classWeights || options.balancedSampling
+  const progress = context.progress('probe', 100, 'percent')
+  const fitted = await classifier.fit(takeRows(features, positions), labels, classCount(work), {
+    engine,
+    random: random.fork(purpose),
+    signal: context.signal,
+    onProgress: (done) => progress.set(Math.round(100 * done)),
+    ...(balanced ? { classWeights: inverseFrequencies(labels, classCount(work)) } : {}),
+  })
+  progress.set(100)
+  return fitted
+}
+
+/** How well logits (N, C) do on the photos at these positions. */
+export function scoreAt(work: Workspace, logits: Matrix, positions: Int32Array): Scored {
+  return score(logits, labelsAt(work, positions))
+}
+
+/** The head that training starts from: the probe's for LP-FT, else small random weights (PyTorch's default for a linear layer). */
+export async function startingHead(work: Workspace, positions: Int32Array): Promise<LinearHead> {
+  const { options, random, trunk } = work
+  if (options.schedule === 'lp-ft' || options.unfreeze > 0) {
+    const probe = await fitOnFeatures(work, positions, linearProbe(), 'head')
+    if (probe.linear !== undefined) return probe.linear
+  }
+  const bound = 1 / Math.sqrt(trunk.point.width)
+  const draw = random.fork('head')
+  const uniform = (n: number) => Float32Array.from({ length: n }, () => draw.uniform(-bound, bound))
+  const classes = classCount(work)
+  return {
+    weight: { rows: classes, columns: trunk.point.width, data: uniform(classes * trunk.point.width) },
+    bias: uniform(classes),
+  }
+}

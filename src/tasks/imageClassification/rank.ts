@@ -1,0 +1,218 @@
+/**
+ * The verb `rank`: which backbone suits these photos. A probe and nearest neighbours on cached features of a subsample come
+ * first; scores that need no training stand beside them, for they disagree among studies.
+ */
+
+import type { z } from 'zod'
+import { cpuCount, now } from '#platform'
+import { GraftError, messageOf } from '../../base/errors.js'
+import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
+import { Random } from '../../base/random.js'
+import { openFeatureCache } from '../../data/featureCache.js'
+import type { ImageDataset } from '../../data/types.js'
+import { hScore, leep, logME } from '../../evaluate/transferability.js'
+import { bundledBackbones } from '../../models/backbone.js'
+import { keepOnly } from '../../models/edit.js'
+import { PIXELS } from '../../models/imageInput.js'
+import { type Engine, openEngine } from '../../runtime/engine.js'
+import { floats } from '../../runtime/types.js'
+import { stratifiedSubset } from '../../techniques/featureExtraction/folds.js'
+import { type Classifier, knn, linearProbe } from '../../techniques/featureExtraction/index.js'
+import { type Run, type RunContext, startRun } from '../../techniques/run/run.js'
+import { parseOptions } from '../schema.js'
+import { openExtractor } from './features.js'
+import { rankSchema } from './options.js'
+import { prepareData } from './prepare.js'
+import { openTrunk, type Trunk } from './trunk.js'
+
+export interface RankOptions extends Omit<z.input<typeof rankSchema>, 'data'> {
+  readonly data: ImageDataset | string
+  readonly signal?: AbortSignal
+}
+
+/** One backbone on the photos; the higher the better, but for time and size. */
+export interface RankedBackbone {
+  readonly name: string
+  /** Cross-validated accuracy of a linear probe. */
+  readonly probe: number
+  /** Cross-validated accuracy of k nearest neighbours. */
+  readonly knn: number
+  readonly logME: number
+  readonly hScore: number
+  /** Undefined where the backbone has no classes of its own. */
+  readonly leep: number | undefined
+  /** Of one photo through the network, without decoding. */
+  readonly milliseconds: number
+  /** Of the model file. */
+  readonly bytes: number
+  readonly features: number
+}
+
+export interface Ranking {
+  /** The best probe first. */
+  readonly backbones: readonly RankedBackbone[]
+  /** Photos that were compared on. */
+  readonly photos: number
+  readonly failed: readonly { readonly name: string; readonly reason: string }[]
+}
+
+/** @throws GraftError (when awaited) where no backbone can be used */
+export function rank(options: RankOptions): Run<Ranking> {
+  return startRun(
+    async (context) => {
+      const { data, signal: _signal, ...rest } = options
+      const source = typeof data === 'string' ? data : (data.origin ?? 'list')
+      const parsed = parseOptions(rankSchema, { ...rest, data: source })
+      return perform(context, data, parsed)
+    },
+    { signal: options.signal },
+  )
+}
+
+async function perform(
+  context: RunContext,
+  source: ImageDataset | string,
+  options: z.output<typeof rankSchema>,
+): Promise<Ranking> {
+  const names = options.backbones ?? (await bundledBackbones())
+  const random = new Random(options.seed, 'rank')
+  const { dataset, contents } = await prepareData(source, options, context)
+  const labels = Int32Array.from(dataset.samples, (sample) => sample.label)
+  const chosen = stratifiedSubset(labels, dataset.classes.length, options.samples, random.fork('subset'))
+  const subset: Subset = {
+    samples: Array.from(chosen, (i) => dataset.samples[i]!),
+    contents: Array.from(chosen, (i) => contents[i]!),
+    labels: Int32Array.from(chosen, (i) => labels[i]!),
+    classes: dataset.classes.length,
+  }
+  const threads = options.threads ?? cpuCount()
+  const engine = await openEngine({ threads, signal: context.signal })
+  const cache = openFeatureCache({ onNotice: (notice) => context.warn(notice) })
+  const backbones: RankedBackbone[] = []
+  const failed: { name: string; reason: string }[] = []
+  try {
+    for (const name of names) {
+      context.phase('features', `Running ${name}`)
+      try {
+        const trunk = await openTrunk(name, options)
+        const extractor = await openExtractor(
+          engine,
+          trunk.body.model,
+          trunk.body.output,
+          trunk.backbone.bytesSha256,
+          trunk.transform,
+          cache,
+        )
+        const progress = context.progress('features', subset.samples.length, 'photos')
+        const features = await extractor
+          .extract(subset.samples, subset.contents, {
+            signal: context.signal,
+            onProgress: (count) => progress.advance(count),
+          })
+          .finally(() => extractor.release())
+        backbones.push(await compare(engine, trunk, features, subset, random, context.signal))
+      } catch (error) {
+        // One that cannot be used does not spoil the comparison of the others.
+        if (!(error instanceof GraftError) || names.length === 1) throw error
+        failed.push({ name, reason: messageOf(error) })
+        context.warn(`${name} is not compared: ${messageOf(error)}`, error.remedy)
+      }
+    }
+  } finally {
+    await cache.close()
+    await engine.close()
+  }
+  if (backbones.length === 0)
+    throw new GraftError('None of the backbones can be used.', { remedy: 'See the reasons above.' })
+  backbones.sort((a, b) => b.probe - a.probe || b.knn - a.knn)
+  return { backbones, photos: subset.samples.length, failed }
+}
+
+interface Subset {
+  readonly samples: ImageDataset['samples']
+  readonly contents: readonly string[]
+  readonly labels: Int32Array
+  readonly classes: number
+}
+
+async function compare(
+  engine: Engine,
+  trunk: Trunk,
+  features: Matrix,
+  subset: Subset,
+  random: Random,
+  signal: AbortSignal,
+): Promise<RankedBackbone> {
+  const { labels, classes } = subset
+  const accuracyOf = async (classifier: Classifier) => {
+    const fitted = await classifier.fit(features, labels, classes, { engine, random: random.fork('fit'), signal })
+    return fitted.outOfFold?.accuracy ?? Number.NaN
+  }
+  const { backbone } = trunk
+  return {
+    name: backbone.name,
+    probe: await accuracyOf(linearProbe()),
+    knn: await accuracyOf(knn()),
+    logME: logME(features, labels, classes),
+    hScore: hScore(features, labels, classes),
+    leep: await leepOf(engine, trunk, features, subset),
+    milliseconds: await millisecondsOf(engine, trunk),
+    bytes: backbone.bytes,
+    features: features.columns,
+  }
+}
+
+/** Through the backbone's own classes: its old head on the features. */
+async function leepOf(
+  engine: Engine,
+  trunk: Trunk,
+  features: Matrix,
+  { labels, classes }: Subset,
+): Promise<number | undefined> {
+  const { backbone, point } = trunk
+  const { head } = backbone
+  if (head.classes === undefined || point.rank !== 2 || head.kind === 'none' || head.kind === 'chosen') return undefined
+  const { graph } = backbone.model
+  const input = { name: head.features, type: 'float32', shape: ['batch', point.width] } as const
+  const output = graph.outputs.find((o) => o.name === head.output)
+  if (output === undefined) return undefined
+  const part = keepOnly({ ...backbone.model, graph: { ...graph, inputs: [input], nodes: head.nodes.slice() } }, [
+    output,
+  ])
+  const program = await engine.load({ model: part, state: [] })
+  try {
+    const results = await program.run({ [head.features]: floats([features.rows, features.columns], features.data) })
+    const values = results[head.output]?.data as Float32Array
+    const scores: Matrix = { rows: features.rows, columns: values.length / features.rows, data: values }
+    return leep(isDistribution(scores) ? scores : softmaxRows(scores), labels, classes)
+  } finally {
+    await program.release()
+  }
+}
+
+/** Some networks end in a softmax of their own. */
+function isDistribution(scores: Matrix): boolean {
+  const first = row(scores, 0)
+  return first.every((p) => p >= 0) && Math.abs(first.reduce((sum, p) => sum + p, 0) - 1) < 1e-3
+}
+
+const TIMED = 5
+const TIMED_BATCH = 8
+
+async function millisecondsOf(engine: Engine, { body, transform }: Trunk): Promise<number> {
+  const program = await engine.load({ model: body.model, state: [] })
+  try {
+    const { height, width } = transform
+    const pixels = matrix(TIMED_BATCH, 3 * height * width).data
+    const times: number[] = []
+    for (let i = 0; i <= TIMED; i++) {
+      const started = now()
+      await program.run({ [PIXELS]: floats([TIMED_BATCH, 3, height, width], pixels) })
+      times.push(now() - started)
+    }
+    // The first run warms up.
+    return Math.min(...times.slice(1)) / TIMED_BATCH
+  } finally {
+    await program.release()
+  }
+}

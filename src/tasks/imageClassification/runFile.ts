@@ -1,0 +1,42 @@
+/** The run file: the options that repeat a run, everything that was decided on the way filled in. */
+import { paths, runtimeVersions } from '#platform'
+import { VERSION } from '../../base/version.js'
+import type { Reproduction } from '../../evaluate/report/data.js'
+import type { TrainOptions } from './trainOptions.js'
+
+export type RunFile = Readonly<Record<string, unknown>>
+
+export interface DecidedRun {
+  readonly threads: number
+  readonly technique: TrainOptions['technique']
+  readonly epochs: number | undefined
+  readonly learningRate: number | undefined
+}
+
+/** The clock no longer decides: what it decided is written down. */
+export function runFile(options: TrainOptions, data: string | undefined, decided: DecidedRun): RunFile {
+  const { out, minutes, findLr, ...rest } = options
+  return {
+    verb: 'train',
+    version: VERSION,
+    ...rest,
+    data: data === undefined ? undefined : paths.resolve(data),
+    out: out === undefined ? undefined : paths.resolve(out),
+    threads: decided.threads,
+    technique: decided.technique,
+    minutes: 'any',
+    findLr: false,
+    ...(decided.epochs === undefined || decided.epochs === 0 ? {} : { epochs: decided.epochs }),
+    ...(decided.learningRate === undefined ? {} : { lr: decided.learningRate }),
+  }
+}
+
+export function describeRun(file: RunFile, options: TrainOptions): Reproduction {
+  const out = options.out === undefined ? 'run.json' : paths.join(options.out, 'run.json')
+  const quoted = /^[\w@%+=:,./-]+$/.test(out) ? out : `'${out.replaceAll("'", `'\\''`)}'`
+  return {
+    command: `npx graft-ml train --config ${quoted} --out another-folder`,
+    file,
+    versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+  }
+}

@@ -1,0 +1,122 @@
+/** A backbone made ready: its preprocessing, the point where its features are taken, and its layers by depth. */
+import { GraftError } from '../../base/errors.js'
+import { type ImageTransform, imageTransform } from '../../data/transform.js'
+import type { Model } from '../../graph/graph.js'
+import { float32 } from '../../graph/tensor.js'
+import {
+  attachHead,
+  type CutModel,
+  cut,
+  type FeaturePoint,
+  HEAD_BIAS,
+  HEAD_WEIGHT,
+  LOGITS,
+} from '../../models/attach.js'
+import { type Backbone, type BackboneOptions, resolveBackbone } from '../../models/backbone.js'
+import { type Block, findBlocks } from '../../models/blocks.js'
+import { extract } from '../../passes/extract.js'
+import { specialise } from '../../passes/specialise.js'
+import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
+import type { Network } from '../../techniques/fineTuning/network.js'
+
+export interface Trunk {
+  readonly backbone: Backbone
+  readonly transform: ImageTransform
+  readonly point: FeaturePoint & { readonly width: number }
+  /** From the input to the features. */
+  readonly blocks: readonly Block[]
+  /** Pixels to features, (N, D). */
+  readonly body: CutModel
+}
+
+export async function openTrunk(spec: string, options: BackboneOptions): Promise<Trunk> {
+  const backbone = await resolveBackbone(spec, options)
+  const transform = imageTransform(backbone.preprocessor)
+  const point = completePoint(backbone, transform)
+  return {
+    backbone,
+    transform,
+    point,
+    blocks: findBlocks(backbone.model, point.features),
+    body: cut(backbone.model, point),
+  }
+}
+
+/** The file does not always say how many axes the features have; their static shape does. */
+function completePoint(backbone: Backbone, transform: ImageTransform): Trunk['point'] {
+  const { model, head } = backbone
+  const shapes = { [backbone.inputName]: [1, 3, transform.height, transform.width] }
+  const found = specialise(model, { shapes, outputs: [head.features] })
+  const shape = found.builder.shape(found.value(head.features))
+  const width = shape.length === 2 ? shape[1] : shape.length === 3 ? shape[2] : shape[1]
+  if (shape.length < 2 || shape.length > 4 || width === undefined)
+    throw new GraftError(
+      `The features "${head.features}" have the shape (${shape.join(', ')}); expected (N, D), (N, T, D) or (N, C, H, W).`,
+      {
+        remedy: 'Choose another value with --features; `graft inspect` lists the ends of all blocks with their shapes.',
+      },
+    )
+  return { features: head.features, rank: shape.length, width }
+}
+
+/** The whole network with a linear head, (C, D) and (C). */
+export function withHead(trunk: Trunk, head: LinearHead): Model {
+  return attachHead(trunk.backbone.model, trunk.point, {
+    classes: head.weight.rows,
+    weight: float32([head.weight.rows, head.weight.columns], head.weight.data),
+    bias: float32([head.bias.length], head.bias),
+  })
+}
+
+/** All of the network as something that trains, every block and the head. */
+export function wholeNetwork(trunk: Trunk, model: Model): Network {
+  return {
+    model,
+    input: trunk.backbone.inputName,
+    sample: [3, trunk.transform.height, trunk.transform.width],
+    logits: LOGITS,
+    layers: layersOf(trunk.blocks),
+  }
+}
+
+/** The last blocks and the head, fed with what the frozen rest makes of the photos. */
+export interface UpperPart {
+  readonly network: Network
+  /** From the pixels to the network's input. */
+  readonly frozen: Model
+  readonly cut: string
+}
+
+/** @throws GraftError where the network has fewer blocks */
+export function upperPart(trunk: Trunk, model: Model, unfreeze: number): UpperPart | undefined {
+  const { blocks, backbone, transform } = trunk
+  if (unfreeze > blocks.length)
+    throw new GraftError(
+      `The backbone ${backbone.name} has ${blocks.length} blocks; --unfreeze asks for ${unfreeze}.`,
+      {
+        remedy: 'See them with `graft inspect`; to train all of them use --technique fine-tuning.',
+      },
+    )
+  const last = blocks[blocks.length - unfreeze - 1]
+  if (last === undefined) return undefined
+  const shapes = { [backbone.inputName]: [1, 3, transform.height, transform.width] }
+  const inferred = specialise(model, { shapes, outputs: [last.output] })
+  const sample = inferred.builder.shape(inferred.value(last.output)).slice(1)
+  const value = { name: last.output, type: 'float32', shape: ['batch', ...sample] } as const
+  const logits = model.graph.outputs.filter((output) => output.name === LOGITS)
+  return {
+    network: {
+      model: extract(model, [value], logits),
+      input: last.output,
+      sample,
+      logits: LOGITS,
+      layers: layersOf(blocks.slice(blocks.length - unfreeze)),
+    },
+    frozen: extract(model, [], [value]),
+    cut: last.output,
+  }
+}
+
+function layersOf(blocks: readonly Block[]): string[][] {
+  return [...blocks.map((block) => [...block.parameters]), [HEAD_WEIGHT, HEAD_BIAS]]
+}

@@ -1,0 +1,42 @@
+/** Training a network further, from its job to the tensors that go into the saved model. */
+import { sha256, sha256Of } from '#platform'
+import type { Tensor } from '../../graph/tensor.js'
+import { HEAD_BIAS, HEAD_WEIGHT } from '../../models/attach.js'
+import { checkSettings, type TuningSettings } from '../../techniques/fineTuning/settings.js'
+import { type TrainingOutcome, train } from '../../techniques/fineTuning/trainer.js'
+import type { TuningJob } from './jobs.js'
+import { classCount, type Workspace } from './workspace.js'
+
+/** Trains, or goes on training. */
+export async function runTuning(work: Workspace, job: TuningJob, settings: TuningSettings): Promise<TrainingOutcome> {
+  checkSettings(settings)
+  const { engine, context, directory, data, trunk, options } = work
+  const key = sha256Of([
+    JSON.stringify([data.fingerprint, trunk.backbone.bytesSha256, trunk.point.features, options.seed, engine.threads]),
+    JSON.stringify({ ...settings, checkpointSeconds: 0 }),
+    sha256(job.train.labels.join()),
+  ])
+  return train({
+    engine,
+    network: job.network,
+    classes: classCount(work),
+    train: job.train,
+    validation: job.validation,
+    settings,
+    random: job.random,
+    context,
+    directory,
+    key,
+  })
+}
+
+/** The trained tensors by the name of the stored value, the head divided by a temperature. */
+export function trainedTensors(outcome: TrainingOutcome, temperature: number): Map<string, Tensor> {
+  return new Map(
+    Object.entries(outcome.weights).map(([name, tensor]): [string, Tensor] => {
+      const data = tensor.data as Float32Array
+      const scaled = name === HEAD_WEIGHT || name === HEAD_BIAS ? data.map((value) => value / temperature) : data
+      return [name, { type: 'float32', dims: tensor.dims, data: scaled }]
+    }),
+  )
+}
