@@ -100,7 +100,8 @@ export async function checkGradients(engine: Engine, problem: GradientProblem): 
   } finally {
     await evaluate.release()
   }
-  return new Set(Object.keys(gradients).filter((name) => (gradients[name]?.data as Float32Array).some((v) => v !== 0)))
+  const nonZero = Object.entries(gradients).filter(([, { data }]) => (data as Float32Array).some((v) => v !== 0))
+  return new Set(nonZero.map(([name]) => name))
 }
 
 /** The gradients of <cotangents, outputs>, by name; absent where nothing flows. */

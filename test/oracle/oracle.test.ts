@@ -1,0 +1,71 @@
+/** Gradients of whole networks, from every exporter, against PyTorch's float64 autograd at each case's own tolerance. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { type Engine, openEngine } from '#graft/runtime/engine.js'
+import { beyond, compareCase, oracleCases, readCase, skipOracle } from '../support/oracle.js'
+
+/** Cases that must never fall out of this version's reach. */
+const REQUIRED = [
+  'convnext_torchvision',
+  'densenet_folded',
+  'efficientnet_b0',
+  'ghostnet',
+  'googlenet',
+  'mnasnet',
+  'mobilenet_v2',
+  'mobilenet_v2_fused',
+  'mobilenet_v3_timm',
+  'regnet_y',
+  'resnet18_basic',
+  'resnet_folded',
+  'resnext_grouped',
+  'squeezenet',
+  'ssd_head',
+]
+
+/** Tensors whose gradient differs from PyTorch's by a rule that is not in the ONNX graph. */
+const DIFFERENT: ReadonlyMap<string, { readonly tensor: string; readonly reason: string }> = new Map([
+  [
+    'bert_pooler',
+    {
+      tensor: 'net.embeddings.word_embeddings.weight',
+      reason: "torch's padding_idx gives one row no gradient, which no ONNX graph says",
+    },
+  ],
+])
+
+describe('gradients of whole networks', { skip: skipOracle }, () => {
+  let engine: Engine
+  before(async () => {
+    engine = await openEngine()
+  })
+  after(() => engine?.close())
+
+  const read = oracleCases().map((name) => ({ name, oracle: readCase(name) }))
+  const reached = read.filter(({ oracle }) => beyond(oracle.model).length === 0)
+
+  for (const { name, oracle } of reached) {
+    const norm = oracle.model.graph.nodes.some((node) => node.opType === 'BatchNormalization')
+    for (const kind of norm ? (['keep', 'fold'] as const) : (['keep'] as const))
+      it(`${name}, batch norm ${norm ? kind : 'absent'}`, async (t) => {
+        const { failures, compared } = await compareCase(engine, oracle, { kind })
+        assert.ok(compared > 0, 'the case has gradients')
+        const different = DIFFERENT.get(name)
+        if (different) {
+          t.diagnostic(`${different.tensor} differs: ${different.reason}`)
+          assert.equal(failures.length, 1, failures.join('\n'))
+          assert.ok(failures[0]?.startsWith(`${different.tensor}: `), failures[0])
+        } else assert.deepEqual(failures, [])
+      })
+  }
+
+  it('reaches the networks that this version is for', (t) => {
+    const names = reached.map(({ name }) => name)
+    t.diagnostic(`${names.length} of ${read.length} cases ran`)
+    for (const { name, oracle } of read) {
+      const missing = beyond(oracle.model)
+      if (missing.length > 0) t.diagnostic(`beyond this version: ${name} (${missing.join(', ')})`)
+    }
+    for (const name of REQUIRED) assert.ok(names.includes(name), `${name} did not run`)
+  })
+})
