@@ -3,8 +3,7 @@
  * broadcasting is undone here, once, so that rules need not think of it.
  */
 import { GraftError, InternalError } from '../base/errors.js'
-import { describeNode, type Node } from '../graph/graph.js'
-import { attr } from '../graph/graph.js'
+import { attr, describeNode, type Node } from '../graph/graph.js'
 import type { GraphBuilder } from '../ops/builder.js'
 import { reshape } from '../ops/movement.js'
 import { type Emitter, type GradientContext, isFloat } from '../ops/operator.js'
@@ -17,7 +16,11 @@ import { lookup } from '../ops/table.js'
  * @param targets parameter and input names
  * @returns target -> gradient, in the target's shape; targets that no seed depends on are absent
  */
-export function differentiate(g: GraphBuilder, seeds: ReadonlyMap<string, string>, targets: readonly string[]): Map<string, string> {
+export function differentiate(
+  g: GraphBuilder,
+  seeds: ReadonlyMap<string, string>,
+  targets: readonly string[],
+): Map<string, string> {
   const nodes = [...g.nodes]
   const reached = forwardReach(g, nodes, targets)
   const pending = new Map<string, string[]>()
@@ -55,7 +58,12 @@ function forwardReach(g: GraphBuilder, nodes: readonly Node[], targets: readonly
   return reached
 }
 
-function gradientsOf(g: GraphBuilder, node: Node, gradients: ReadonlyMap<string, string>, reached: ReadonlySet<string>) {
+function gradientsOf(
+  g: GraphBuilder,
+  node: Node,
+  gradients: ReadonlyMap<string, string>,
+  reached: ReadonlySet<string>,
+) {
   const gradient = lookup(node.domain, node.opType)?.gradient
   if (!gradient) throw new InternalError(`no row for ${describeNode(node)}`)
   if (gradient.kind === 'none') return []

@@ -12,6 +12,8 @@ import type { Emitter } from '../ops/operator.js'
  */
 export function softmaxCrossEntropy(g: Emitter, logits: string, targets: string, weights: string): string {
   const logProbabilities = g.op('LogSoftmax', [logits], { axis: attr.int(-1) })
-  const perSample = g.op('ReduceSum', [g.op('Mul', [targets, logProbabilities]), g.ints([1])], { keepdims: attr.int(0) })
+  const perSample = g.op('ReduceSum', [g.op('Mul', [targets, logProbabilities]), g.ints([1])], {
+    keepdims: attr.int(0),
+  })
   return g.op('Neg', [g.op('ReduceSum', [g.op('Mul', [perSample, weights]), g.ints([0])], { keepdims: attr.int(0) })])
 }

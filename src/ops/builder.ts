@@ -7,9 +7,9 @@ import type { Attribute, Graph, Model, Node, StaticType, ValueInfo } from '../gr
 import { describeNode, emptyGraph } from '../graph/graph.js'
 import { float32, int64Vector, sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { reads } from '../onnx/names.js'
+import { NotFoldable } from './fold.js'
 import type { Attributes, EmitOptions, Emitter, InferContext, Operator } from './operator.js'
 import { CANONICAL_OPSET, MICROSOFT } from './operator.js'
-import { NotFoldable } from './fold.js'
 import { lookup } from './table.js'
 
 /** Constants larger than this are left to the runtime to fold. */
@@ -68,7 +68,10 @@ export class GraphBuilder implements Emitter {
   }
 
   constant(tensor: Tensor): string {
-    const key = sizeOf(tensor.dims) <= 64 ? `${tensor.type}[${tensor.dims}]${Array.from(tensor.data as Iterable<unknown>)}` : undefined
+    const key =
+      sizeOf(tensor.dims) <= 64
+        ? `${tensor.type}[${tensor.dims}]${Array.from(tensor.data as Iterable<unknown>)}`
+        : undefined
     const known = key === undefined ? undefined : this.#shared.get(key)
     if (known !== undefined) return known
     const name = this.namedConstant(this.fresh('const'), tensor)
@@ -156,7 +159,13 @@ export class GraphBuilder implements Emitter {
     return this.multi(opType, inputs, attributes, options.outputs?.length ?? 1, options)[0] as string
   }
 
-  multi(opType: string, inputs: readonly string[], attributes: Attributes, count: number, options: EmitOptions = {}): string[] {
+  multi(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    count: number,
+    options: EmitOptions = {},
+  ): string[] {
     const domain = options.domain ?? ''
     const outputs = options.outputs ? [...options.outputs] : Array.from({ length: count }, () => this.fresh(opType))
     const node: Node = {
@@ -182,7 +191,10 @@ export class GraphBuilder implements Emitter {
       const output = node.outputs[i] as string
       if (output === '') continue
       const type = types[i]
-      if (!type) throw new GraftError(`${describeNode(node)} has ${node.outputs.length} outputs; at most ${types.length} are defined.`)
+      if (!type)
+        throw new GraftError(
+          `${describeNode(node)} has ${node.outputs.length} outputs; at most ${types.length} are defined.`,
+        )
       this.#declare(output, type)
     }
     if (this.#foldsEagerly(node, operator, types)) {
@@ -215,7 +227,11 @@ export class GraphBuilder implements Emitter {
       inputs.push(tensor)
     }
     try {
-      return operator.fold(inputs, node, node.outputs.map((o) => (o === '' ? { type: 'float32', shape: [] } : this.typeOf(o))))
+      return operator.fold(
+        inputs,
+        node,
+        node.outputs.map((o) => (o === '' ? { type: 'float32', shape: [] } : this.typeOf(o))),
+      )
     } catch (error) {
       if (error instanceof NotFoldable) return undefined
       throw error
@@ -251,7 +267,10 @@ export class GraphBuilder implements Emitter {
   }
 
   #declare(name: string, type: StaticType): void {
-    if (this.#types.has(name)) throw new GraftError(`The graph defines the value "${name}" twice.`, { remedy: 'The model file is damaged; export it again.' })
+    if (this.#types.has(name))
+      throw new GraftError(`The graph defines the value "${name}" twice.`, {
+        remedy: 'The model file is damaged; export it again.',
+      })
     this.#types.set(name, type)
   }
 

@@ -8,12 +8,17 @@ function inferConv(c: InferContext): readonly StaticType[] {
   const { type, shape: x } = c.type(0)
   const w = c.shape(1)
   const groups = groupsOf(c.node)
-  if (x.length < 3 || w.length !== x.length) return c.fail(`takes an input (N, C, spatial...) and a weight of the same rank; found (${x}) and (${w})`)
+  if (x.length < 3 || w.length !== x.length)
+    return c.fail(`takes an input (N, C, spatial...) and a weight of the same rank; found (${x}) and (${w})`)
   if (x[1] !== (w[1] as number) * groups)
-    return c.fail(`input channels ${x[1]} are not weight channels ${w[1]} times ${groups} group${groups === 1 ? '' : 's'}`)
-  if ((w[0] as number) % groups !== 0) return c.fail(`has ${w[0]} output channels, which ${groups} groups do not divide`)
+    return c.fail(
+      `input channels ${x[1]} are not weight channels ${w[1]} times ${groups} group${groups === 1 ? '' : 's'}`,
+    )
+  if ((w[0] as number) % groups !== 0)
+    return c.fail(`has ${w[0]} output channels, which ${groups} groups do not divide`)
   const sizes = outputSizes(windowOf(c.node, w.slice(2)), x.slice(2))
-  if (sizes.some((s) => s < 1)) return c.fail(`has a kernel (${w.slice(2)}) larger than its padded input (${x.slice(2)})`)
+  if (sizes.some((s) => s < 1))
+    return c.fail(`has a kernel (${w.slice(2)}) larger than its padded input (${x.slice(2)})`)
   return [{ type, shape: [x[0] as number, w[0] as number, ...sizes] }]
 }
 

@@ -12,7 +12,13 @@ import { extent, type Window } from './window.js'
 
 const product = (values: readonly number[]) => values.reduce((a, b) => a * b, 1)
 
-const windowAttributes = (strides: readonly number[], dilations: readonly number[], before: readonly number[], after: readonly number[], group: number) => ({
+const windowAttributes = (
+  strides: readonly number[],
+  dilations: readonly number[],
+  before: readonly number[],
+  after: readonly number[],
+  group: number,
+) => ({
   strides: attr.ints(strides),
   dilations: attr.ints(dilations),
   pads: attr.ints([...before, ...after]),
@@ -22,13 +28,27 @@ const windowAttributes = (strides: readonly number[], dilations: readonly number
 // --- gradient of the input -------------------------------------------------------------------------------------------
 
 /** dX[n, i, q] = sum over o, k of W[o, i, k] dY[n, o, (q + before - dilation k) / stride] */
-export function inputGradient(g: Emitter, w: string, dY: string, x: readonly number[], window: Window, groups: number): string {
+export function inputGradient(
+  g: Emitter,
+  w: string,
+  dY: string,
+  x: readonly number[],
+  window: Window,
+  groups: number,
+): string {
   if (window.strides.every((s) => s === 1)) return inputGradientByConv(g, w, dY, x, window, groups)
   return inputGradientByConvTranspose(g, w, dY, x, window, groups)
 }
 
 /** Stride 1: a convolution with the flipped weight whose input and output channels have changed places. */
-function inputGradientByConv(g: Emitter, w: string, dY: string, x: readonly number[], window: Window, groups: number): string {
+function inputGradientByConv(
+  g: Emitter,
+  w: string,
+  dY: string,
+  x: readonly number[],
+  window: Window,
+  groups: number,
+): string {
   const flipped = swapChannels(g, flip(g, w), groups)
   const before = window.before.map((p, i) => extent(window.kernel[i] as number, window.dilations[i] as number) - 1 - p)
   const after = window.kernel.map((k, i) => {
@@ -38,22 +58,49 @@ function inputGradientByConv(g: Emitter, w: string, dY: string, x: readonly numb
   })
   // A kernel smaller than its padding leaves negative pads: those border rows of dY reach no input.
   const rank = [0, 0]
-  const cropped = pad(g, dY, [...rank, ...before.map((p) => Math.min(p, 0))], [...rank, ...after.map((p) => Math.min(p, 0))])
-  const attributes = windowAttributes(window.strides, window.dilations, before.map((p) => Math.max(p, 0)), after.map((p) => Math.max(p, 0)), groups)
+  const cropped = pad(
+    g,
+    dY,
+    [...rank, ...before.map((p) => Math.min(p, 0))],
+    [...rank, ...after.map((p) => Math.min(p, 0))],
+  )
+  const attributes = windowAttributes(
+    window.strides,
+    window.dilations,
+    before.map((p) => Math.max(p, 0)),
+    after.map((p) => Math.max(p, 0)),
+    groups,
+  )
   return g.op('Conv', [cropped, flipped], { kernel_shape: attr.ints(window.kernel), ...attributes })
 }
 
 /** Any rank, stride and dilation. A pointwise kernel needs no transposed convolution: its gradient is spread between zeros. */
-function inputGradientByConvTranspose(g: Emitter, w: string, dY: string, x: readonly number[], window: Window, groups: number): string {
+function inputGradientByConvTranspose(
+  g: Emitter,
+  w: string,
+  dY: string,
+  x: readonly number[],
+  window: Window,
+  groups: number,
+): string {
   if (window.kernel.every((k) => k === 1) && [...window.before, ...window.after].every((p) => p === 0)) {
     const ones = window.strides.map(() => 1)
     const zeros = ones.map(() => 0)
-    const y = g.op('Conv', [dY, swapChannels(g, w, groups)], { kernel_shape: attr.ints(window.kernel), ...windowAttributes(ones, ones, zeros, zeros, groups) })
+    const y = g.op('Conv', [dY, swapChannels(g, w, groups)], {
+      kernel_shape: attr.ints(window.kernel),
+      ...windowAttributes(ones, ones, zeros, zeros, groups),
+    })
     const wide = window.strides.reduce((value, stride, i) => spread(g, value, i + 2, stride), y)
-    return pad(g, wide, x.map(() => 0), x.map((d, i) => d - (g.shape(wide)[i] as number)))
+    return pad(
+      g,
+      wide,
+      x.map(() => 0),
+      x.map((d, i) => d - (g.shape(wide)[i] as number)),
+    )
   }
   const rest = window.kernel.map((k, i) => {
-    const covered = ((g.shape(dY)[i + 2] as number) - 1) * (window.strides[i] as number) + extent(k, window.dilations[i] as number)
+    const covered =
+      ((g.shape(dY)[i + 2] as number) - 1) * (window.strides[i] as number) + extent(k, window.dilations[i] as number)
     return (x[i + 2] as number) + (window.before[i] as number) + (window.after[i] as number) - covered
   })
   // output_padding must stay below the stride, which it does: a larger rest would have held another window.
@@ -65,7 +112,10 @@ function inputGradientByConvTranspose(g: Emitter, w: string, dY: string, x: read
 }
 
 function flip(g: Emitter, w: string): string {
-  return g.shape(w).slice(2).reduce((value, _, i) => reverse(g, value, i + 2), w)
+  return g
+    .shape(w)
+    .slice(2)
+    .reduce((value, _, i) => reverse(g, value, i + 2), w)
 }
 
 /** (G O, I, k...) -> (G I, O, k...) within each group. */
@@ -81,11 +131,19 @@ function swapChannels(g: Emitter, w: string, groups: number): string {
 // --- gradient of the weight ------------------------------------------------------------------------------------------
 
 /** dW[o, i, k] = sum over n, p of dY[n, o, p] X[n, i, stride p + dilation k - before] */
-export function weightGradient(g: Emitter, x: string, dY: string, w: readonly number[], window: Window, groups: number): string {
+export function weightGradient(
+  g: Emitter,
+  x: string,
+  dY: string,
+  w: readonly number[],
+  window: Window,
+  groups: number,
+): string {
   const pointwise = window.kernel.every((k) => k === 1) && [...window.before, ...window.after].every((p) => p === 0)
   if (groups === 1 && pointwise) return weightGradientPointwise(g, x, dY, w, window)
   const plain = window.kernel.length === 2 && [...window.strides, ...window.dilations].every((s) => s === 1)
-  if (groups === 1 && window.kernel.length === 2 && window.strides.every((s) => s === 1)) return weightGradientByTaps(g, x, dY, w, window)
+  if (groups === 1 && window.kernel.length === 2 && window.strides.every((s) => s === 1))
+    return weightGradientByTaps(g, x, dY, w, window)
   if (plain && w[1] === 1 && w[0] === groups) {
     const [height, width] = g.shape(dY).slice(2) as [number, number]
     const positions = product(g.shape(x).slice(2))
@@ -111,10 +169,17 @@ function weightGradientPointwise(g: Emitter, x: string, dY: string, w: readonly 
   const i = w[1] as number
   if (o * i > 2 * positions * (o + i)) {
     // Small maps: channels first, then one product over the batch and all positions, rather than a large one a sample.
-    const rows = (value: string, channels: number) => reshape(g, transpose(g, reshape(g, value, [n, channels, positions]), [1, 0, 2]), [channels, n * positions])
+    const rows = (value: string, channels: number) =>
+      reshape(g, transpose(g, reshape(g, value, [n, channels, positions]), [1, 0, 2]), [channels, n * positions])
     return reshape(g, fusedMatMul(g, rows(dY, o), rows(picked, i), false, true), w)
   }
-  const products = fusedMatMul(g, reshape(g, dY, [n, o, positions]), reshape(g, picked, [n, w[1] as number, positions]), false, true)
+  const products = fusedMatMul(
+    g,
+    reshape(g, dY, [n, o, positions]),
+    reshape(g, picked, [n, w[1] as number, positions]),
+    false,
+    true,
+  )
   return reshape(g, sumOverBatch(g, products), w)
 }
 
@@ -132,9 +197,15 @@ function weightGradientByTaps(g: Emitter, x: string, dY: string, w: readonly num
       const top = i * (window.dilations[0] as number)
       const left = j * (window.dilations[1] as number)
       const shifted = g.op('Slice', [padded, g.ints([top, left]), g.ints([top + height, left + width]), g.ints([2, 3])])
-      taps.push(sumOverBatch(g, fusedMatMul(g, rows, reshape(g, shifted, [n, w[1] as number, height * width]), false, true)))
+      taps.push(
+        sumOverBatch(g, fusedMatMul(g, rows, reshape(g, shifted, [n, w[1] as number, height * width]), false, true)),
+      )
     }
-  const stacked = g.op('Concat', taps.map((tap) => reshape(g, tap, [1, ...g.shape(tap)])), { axis: attr.int(0) })
+  const stacked = g.op(
+    'Concat',
+    taps.map((tap) => reshape(g, tap, [1, ...g.shape(tap)])),
+    { axis: attr.int(0) },
+  )
   return reshape(g, transpose(g, stacked, [1, 2, 0]), w)
 }
 
@@ -155,10 +226,16 @@ function depthwiseBySelection(g: Emitter, x: string, dY: string, window: Window)
       if (row >= 0 && row < inHeight && column >= 0 && column < inWidth)
         selection[(p * inputs + row * inWidth + column) * kh * kw + tap] = 1
     }
-  const channelsFirst = (value: string, positions: number) => transpose(g, reshape(g, value, [n, channels, positions]), [1, 0, 2])
+  const channelsFirst = (value: string, positions: number) =>
+    transpose(g, reshape(g, value, [n, channels, positions]), [1, 0, 2])
   const products = fusedMatMul(g, channelsFirst(dY, outputs), channelsFirst(x, inputs), true, false)
   const flat = reshape(g, products, [channels, outputs * inputs])
-  return reshape(g, g.op('MatMul', [flat, g.constant(float32([outputs * inputs, kh * kw], selection))]), [channels, 1, kh, kw])
+  return reshape(g, g.op('MatMul', [flat, g.constant(float32([outputs * inputs, kh * kw], selection))]), [
+    channels,
+    1,
+    kh,
+    kw,
+  ])
 }
 
 /**
@@ -182,7 +259,14 @@ function depthwiseByRows(g: Emitter, x: string, dY: string, window: Window): str
 }
 
 /** Any rank, stride, dilation and group count: a convolution of X by dY with batch and channels exchanged. */
-function weightGradientByConv(g: Emitter, x: string, dY: string, w: readonly number[], window: Window, groups: number): string {
+function weightGradientByConv(
+  g: Emitter,
+  x: string,
+  dY: string,
+  w: readonly number[],
+  window: Window,
+  groups: number,
+): string {
   const [n, channels, ...input] = g.shape(x) as [number, number, ...number[]]
   const inputs = channels / groups
   const spatial = input.map((_, i) => i + 3)

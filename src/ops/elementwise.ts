@@ -1,5 +1,6 @@
 /** Element-wise arithmetic and activations. g is the gradient of the output, y the output. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
+import { type Tensor, toNumbers } from '../graph/tensor.js'
 import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
 import {
   broadcast,
@@ -12,7 +13,6 @@ import {
   rule,
   type UpgradeContext,
 } from './operator.js'
-import { type Tensor, toNumbers } from '../graph/tensor.js'
 
 export const sameType = (c: InferContext): readonly StaticType[] => [c.type(0)]
 
@@ -47,7 +47,8 @@ const sub = (g: Emitter, a: string, b: string) => g.op('Sub', [a, b])
 const neg = (g: Emitter, a: string) => g.op('Neg', [a])
 
 /** g where the condition (a bool value) holds, else 0. A product with 0 and 1 takes half the time of onnxruntime's Where. */
-export const keepWhere = (g: Emitter, condition: string, value: string) => mul(g, value, g.op('Cast', [condition], { to: attr.int(1) }))
+export const keepWhere = (g: Emitter, condition: string, value: string) =>
+  mul(g, value, g.op('Cast', [condition], { to: attr.int(1) }))
 
 /** The gradient passed where the condition holds; ties between several inputs go to each of them in equal parts. */
 function extremeRule(c: GradientContext): readonly (string | undefined)[] {
@@ -64,7 +65,10 @@ function variadicFold(f: (values: readonly number[]) => number): NonNullable<Ope
   return (inputs, _node, types) => {
     const shape = types[0]?.shape ?? []
     const columns = inputs.map((input) => broadcastTo(input as Tensor, shape))
-    return result(types[0], (columns[0] as number[]).map((_, i) => f(columns.map((column) => column[i] as number))))
+    return result(
+      types[0],
+      (columns[0] as number[]).map((_, i) => f(columns.map((column) => column[i] as number))),
+    )
   }
 }
 
@@ -121,12 +125,21 @@ function powRule(c: GradientContext): readonly (string | undefined)[] {
 }
 
 export const elementwise = {
-  Add: binary((x, y) => x + y, (c) => [c.grad(), c.grad()]),
-  Sub: binary((x, y) => x - y, (c) => [c.grad(), c.needs(1) ? neg(c.g, c.grad()) : undefined]),
-  Mul: binary((x, y) => x * y, (c) => [
-    c.needs(0) ? mul(c.g, c.grad(), c.input(1)) : undefined,
-    c.needs(1) ? mul(c.g, c.grad(), c.input(0)) : undefined,
-  ]),
+  Add: binary(
+    (x, y) => x + y,
+    (c) => [c.grad(), c.grad()],
+  ),
+  Sub: binary(
+    (x, y) => x - y,
+    (c) => [c.grad(), c.needs(1) ? neg(c.g, c.grad()) : undefined],
+  ),
+  Mul: binary(
+    (x, y) => x * y,
+    (c) => [
+      c.needs(0) ? mul(c.g, c.grad(), c.input(1)) : undefined,
+      c.needs(1) ? mul(c.g, c.grad(), c.input(0)) : undefined,
+    ],
+  ),
   // d(a / b) = g / b, -g y / b
   Div: {
     infer: inferBroadcast,
@@ -151,18 +164,28 @@ export const elementwise = {
       return c.node.inputs.map(() => share)
     }),
   },
-  Neg: unary((x) => -x, (c) => neg(c.g, c.grad())),
+  Neg: unary(
+    (x) => -x,
+    (c) => neg(c.g, c.grad()),
+  ),
   Abs: unary(Math.abs, (c) => mul(c.g, c.grad(), c.g.op('Sign', [c.input(0)]))),
   // d sqrt(x) = g / (2 y)
   Sqrt: unary(Math.sqrt, (c) => div(c.g, c.grad(), mul(c.g, c.output(), c.g.float(2)))),
   Exp: unary(Math.exp, (c) => mul(c.g, c.grad(), c.output())),
   Log: unary(Math.log, (c) => div(c.g, c.grad(), c.input(0))),
   // d(1 / x) = -g y^2
-  Reciprocal: unary((x) => 1 / x, (c) => neg(c.g, mul(c.g, c.grad(), mul(c.g, c.output(), c.output())))),
-  Relu: unary((x) => Math.max(x, 0), (c) => keepWhere(c.g, c.g.op('Greater', [c.output(), c.g.float(0)]), c.grad())),
+  Reciprocal: unary(
+    (x) => 1 / x,
+    (c) => neg(c.g, mul(c.g, c.grad(), mul(c.g, c.output(), c.output()))),
+  ),
+  Relu: unary(
+    (x) => Math.max(x, 0),
+    (c) => keepWhere(c.g, c.g.op('Greater', [c.output(), c.g.float(0)]), c.grad()),
+  ),
   // sigmoid' = y (1 - y)
-  Sigmoid: unary((x) => 1 / (1 + Math.exp(-x)), ({ g, grad, output }) =>
-    mul(g, grad(), mul(g, output(), sub(g, g.float(1), output()))),
+  Sigmoid: unary(
+    (x) => 1 / (1 + Math.exp(-x)),
+    ({ g, grad, output }) => mul(g, grad(), mul(g, output(), sub(g, g.float(1), output()))),
   ),
   // tanh' = 1 - y^2
   Tanh: unary(Math.tanh, ({ g, grad, output }) => mul(g, grad(), sub(g, g.float(1), mul(g, output(), output())))),
@@ -175,8 +198,9 @@ export const elementwise = {
     }),
   },
   // softplus' = sigmoid(x)
-  Softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), (c) =>
-    mul(c.g, c.grad(), c.g.op('Sigmoid', [c.input(0)])),
+  Softplus: unary(
+    (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+    (c) => mul(c.g, c.grad(), c.g.op('Sigmoid', [c.input(0)])),
   ),
   LeakyRelu: {
     infer: sameType,
@@ -194,7 +218,10 @@ export const elementwise = {
     fold: ([x, low, high], _node, [type]) => {
       const from = low ? (toNumbers(low)[0] as number) : Number.NEGATIVE_INFINITY
       const to = high ? (toNumbers(high)[0] as number) : Number.POSITIVE_INFINITY
-      return result(type, toNumbers(x as Tensor).map((v) => Math.min(Math.max(v, from), to)))
+      return result(
+        type,
+        toNumbers(x as Tensor).map((v) => Math.min(Math.max(v, from), to)),
+      )
     },
     gradient: rule(clipRule),
   },

@@ -61,7 +61,10 @@ export function binaryFold(f: (x: number, y: number) => number): Fold {
   return ([x, y], _node, [type]) => {
     const a = broadcastTo(x as Tensor, type?.shape ?? [])
     const b = broadcastTo(y as Tensor, type?.shape ?? [])
-    return result(type, a.map((v, i) => f(v, b[i] as number)))
+    return result(
+      type,
+      a.map((v, i) => f(v, b[i] as number)),
+    )
   }
 }
 
@@ -100,7 +103,11 @@ export function strides(dims: readonly number[]): number[] {
 }
 
 /** Reads elements of a tensor at positions given by a function of the output's index. */
-export function gatherFold(type: StaticType, source: Tensor, at: (index: readonly number[]) => number): readonly Tensor[] {
+export function gatherFold(
+  type: StaticType,
+  source: Tensor,
+  at: (index: readonly number[]) => number,
+): readonly Tensor[] {
   const values = toNumbers(source)
   const size = sizeOf(type.shape)
   const index = new Array<number>(type.shape.length).fill(0)

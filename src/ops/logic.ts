@@ -5,7 +5,9 @@ import { inferBroadcast } from './elementwise.js'
 import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
 import { type InferContext, isFloat, none, type Operator, refuse, rule } from './operator.js'
 
-const inferTruth = (c: InferContext): readonly StaticType[] => [{ type: 'bool', shape: inferBroadcast(c)[0]?.shape ?? [] }]
+const inferTruth = (c: InferContext): readonly StaticType[] => [
+  { type: 'bool', shape: inferBroadcast(c)[0]?.shape ?? [] },
+]
 
 const comparison = (f: (x: number, y: number) => boolean): Operator => ({
   infer: inferTruth,
@@ -48,7 +50,10 @@ export const logic = {
   IsInf: {
     ...test((x) => Math.abs(x) === Number.POSITIVE_INFINITY),
     fold: (inputs, node, types) => {
-      const [up, down] = [intAttribute(node, 'detect_positive', 1) === 1, intAttribute(node, 'detect_negative', 1) === 1]
+      const [up, down] = [
+        intAttribute(node, 'detect_positive', 1) === 1,
+        intAttribute(node, 'detect_negative', 1) === 1,
+      ]
       const found = (x: number) => (up && x === Number.POSITIVE_INFINITY) || (down && x === Number.NEGATIVE_INFINITY)
       return unaryFold((x) => (found(x) ? 1 : 0))(inputs, node, types)
     },
@@ -82,7 +87,10 @@ export const logic = {
       const truth = broadcastTo(condition as Tensor, shape)
       const a = broadcastTo(x as Tensor, shape)
       const b = broadcastTo(y as Tensor, shape)
-      return result(type, truth.map((t, i) => (t !== 0 ? (a[i] as number) : (b[i] as number))))
+      return result(
+        type,
+        truth.map((t, i) => (t !== 0 ? (a[i] as number) : (b[i] as number))),
+      )
     },
     gradient: rule((c) => {
       const { g } = c
@@ -96,8 +104,6 @@ export const logic = {
   },
 } as const satisfies Record<string, Operator>
 
-
 function codeOf(type: ElementType): number {
   return ELEMENT_TYPES[type]
 }
-

@@ -1,7 +1,16 @@
 /** Matrix products. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
 import { reshape } from './movement.js'
-import { broadcast, type Emitter, type GradientContext, type InferContext, MICROSOFT, type Operator, rule, type UpgradeContext } from './operator.js'
+import {
+  broadcast,
+  type Emitter,
+  type GradientContext,
+  type InferContext,
+  MICROSOFT,
+  type Operator,
+  rule,
+  type UpgradeContext,
+} from './operator.js'
 
 function inferMatMul(c: InferContext): readonly StaticType[] {
   const { type, shape: a } = c.type(0)
@@ -34,7 +43,9 @@ function matMulRule(c: GradientContext): readonly (string | undefined)[] {
   const a = shapeA.length === 1 ? reshape(g, c.input(0), [1, ...shapeA]) : c.input(0)
   const b = shapeB.length === 1 ? reshape(g, c.input(1), [...shapeB, 1]) : c.input(1)
   const [m, n] = [g.shape(a).at(-2) as number, g.shape(b).at(-1) as number]
-  const batch = c.shape(c.output()).slice(0, c.shape(c.output()).length - (shapeA.length > 1 ? 1 : 0) - (shapeB.length > 1 ? 1 : 0))
+  const batch = c
+    .shape(c.output())
+    .slice(0, c.shape(c.output()).length - (shapeA.length > 1 ? 1 : 0) - (shapeB.length > 1 ? 1 : 0))
   const dY = reshape(g, c.grad(), [...batch, m, n])
   const forA = () => {
     const d = fusedMatMul(g, dY, b, false, true)
@@ -73,8 +84,10 @@ function gemmRule(c: GradientContext): readonly (string | undefined)[] {
   const beta = floatAttribute(c.node, 'beta', 1)
   const [transA, transB] = [intAttribute(c.node, 'transA', 0) === 1, intAttribute(c.node, 'transB', 0) === 1]
   const [a, b, dY] = [c.input(0), c.input(1), c.grad()]
-  const forA = () => (transA ? fusedMatMul(g, b, dY, transB, true, alpha) : fusedMatMul(g, dY, b, false, !transB, alpha))
-  const forB = () => (transB ? fusedMatMul(g, dY, a, true, transA, alpha) : fusedMatMul(g, a, dY, !transA, false, alpha))
+  const forA = () =>
+    transA ? fusedMatMul(g, b, dY, transB, true, alpha) : fusedMatMul(g, dY, b, false, !transB, alpha)
+  const forB = () =>
+    transB ? fusedMatMul(g, dY, a, true, transA, alpha) : fusedMatMul(g, a, dY, !transA, false, alpha)
   const forC = () => (beta === 1 ? dY : g.op('Mul', [dY, g.float(beta)]))
   return [c.needs(0) ? forA() : undefined, c.needs(1) ? forB() : undefined, c.has(2) && c.needs(2) ? forC() : undefined]
 }
@@ -104,10 +117,11 @@ export const microsoftProducts = {
       const alpha = floatAttribute(c.node, 'alpha', 1)
       const [transA, transB] = [intAttribute(c.node, 'transA', 0) === 1, intAttribute(c.node, 'transB', 0) === 1]
       const [a, b, dY] = [c.input(0), c.input(1), c.grad()]
-      const forA = () => (transA ? fusedMatMul(g, b, dY, transB, true, alpha) : fusedMatMul(g, dY, b, false, !transB, alpha))
-      const forB = () => (transB ? fusedMatMul(g, dY, a, true, transA, alpha) : fusedMatMul(g, a, dY, !transA, false, alpha))
+      const forA = () =>
+        transA ? fusedMatMul(g, b, dY, transB, true, alpha) : fusedMatMul(g, dY, b, false, !transB, alpha)
+      const forB = () =>
+        transB ? fusedMatMul(g, dY, a, true, transA, alpha) : fusedMatMul(g, a, dY, !transA, false, alpha)
       return [c.needs(0) ? forA() : undefined, c.needs(1) ? forB() : undefined]
     }),
   },
 } as const satisfies Record<string, Operator>
-

@@ -52,7 +52,8 @@ function inferReshape(c: InferContext): readonly StaticType[] {
   const size = sizeOf(shape)
   let open = -1
   for (let i = 0; i < wanted.length; i++) {
-    if (wanted[i] === 0 && !allowZero) wanted[i] = shape[i] ?? c.fail(`copies dimension ${i} of shape (${shape}), which has none`)
+    if (wanted[i] === 0 && !allowZero)
+      wanted[i] = shape[i] ?? c.fail(`copies dimension ${i} of shape (${shape}), which has none`)
     if (wanted[i] === -1) {
       if (open >= 0) return c.fail(`leaves two dimensions open in (${wanted})`)
       open = i
@@ -98,7 +99,11 @@ function permutation(c: { node: InferContext['node'] }, rank: number): readonly 
 function inferTranspose(c: InferContext): readonly StaticType[] {
   const { type, shape } = c.type(0)
   const perm = permutation(c, shape.length)
-  if (perm.length !== shape.length || new Set(perm).size !== perm.length || perm.some((p) => p < 0 || p >= shape.length))
+  if (
+    perm.length !== shape.length ||
+    new Set(perm).size !== perm.length ||
+    perm.some((p) => p < 0 || p >= shape.length)
+  )
     return c.fail(`has perm (${perm}), which is no permutation of the ${shape.length} axes of (${shape})`)
   return [{ type, shape: perm.map((p) => shape[p] as number) }]
 }
@@ -121,7 +126,10 @@ interface Cut {
 }
 
 /** The cut that a Slice makes along each of its axes, with NumPy's clamping. */
-function cuts(c: InferContext | { numbers(i: number): readonly number[]; has(i: number): boolean; fail(m: string): never }, shape: readonly number[]): Cut[] {
+function cuts(
+  c: InferContext | { numbers(i: number): readonly number[]; has(i: number): boolean; fail(m: string): never },
+  shape: readonly number[],
+): Cut[] {
   const starts = c.numbers(1)
   const ends = c.numbers(2)
   const axes = c.has(3) ? c.numbers(3) : starts.map((_, i) => i)
@@ -178,8 +186,17 @@ export function spread(g: Emitter, value: string, axis: number, stride: number):
   if (n <= 1 || stride === 1) return value
   const split = reshape(g, value, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)])
   const zeros = new Array<number>(shape.length + 1).fill(0)
-  const padded = pad(g, split, zeros, zeros.map((z, i) => (i === axis + 1 ? stride - 1 : z)))
-  const joined = reshape(g, padded, shape.map((d, i) => (i === axis ? d * stride : d)))
+  const padded = pad(
+    g,
+    split,
+    zeros,
+    zeros.map((z, i) => (i === axis + 1 ? stride - 1 : z)),
+  )
+  const joined = reshape(
+    g,
+    padded,
+    shape.map((d, i) => (i === axis ? d * stride : d)),
+  )
   return slice(g, joined, axis, 0, (n - 1) * stride + 1)
 }
 
@@ -205,7 +222,12 @@ function inferPad(c: InferContext): readonly StaticType[] {
   return [{ type, shape: out }]
 }
 
-function padAmounts(pads: readonly number[], axes: readonly number[] | undefined, rank: number, fail: (m: string) => never) {
+function padAmounts(
+  pads: readonly number[],
+  axes: readonly number[] | undefined,
+  rank: number,
+  fail: (m: string) => never,
+) {
   const before = new Array<number>(rank).fill(0)
   const after = new Array<number>(rank).fill(0)
   const where = axes?.map((a) => normaliseAxis(a, rank, fail)) ?? before.map((_, i) => i)
@@ -218,10 +240,23 @@ function padAmounts(pads: readonly number[], axes: readonly number[] | undefined
 
 function padRule(c: GradientContext): readonly (string | undefined)[] {
   const mode = c.node.attributes.get('mode')
-  if (mode && mode.kind === 'string' && mode.value !== 'constant') return c.refuse(`its mode "${mode.value}" has no gradient rule; "constant" has`)
+  if (mode && mode.kind === 'string' && mode.value !== 'constant')
+    return c.refuse(`its mode "${mode.value}" has no gradient rule; "constant" has`)
   const numbers = (i: number) => toNumbers(c.g.valueOf(c.input(i)) as Tensor)
-  const { before, after } = padAmounts(numbers(1), c.has(3) ? numbers(3) : undefined, c.shape(c.input(0)).length, c.refuse)
-  return [pad(c.g, c.grad(), before.map((p) => -p), after.map((p) => -p))]
+  const { before, after } = padAmounts(
+    numbers(1),
+    c.has(3) ? numbers(3) : undefined,
+    c.shape(c.input(0)).length,
+    c.refuse,
+  )
+  return [
+    pad(
+      c.g,
+      c.grad(),
+      before.map((p) => -p),
+      after.map((p) => -p),
+    ),
+  ]
 }
 
 function inferGather(c: InferContext): readonly StaticType[] {
@@ -272,11 +307,19 @@ export const movement = {
       const source = x as Tensor
       const perm = permutation({ node }, source.dims.length)
       const steps = strides(source.dims)
-      return gatherFold(type as StaticType, source, (index) => perm.reduce((sum, p, i) => sum + (index[i] as number) * (steps[p] as number), 0))
+      return gatherFold(type as StaticType, source, (index) =>
+        perm.reduce((sum, p, i) => sum + (index[i] as number) * (steps[p] as number), 0),
+      )
     },
     gradient: rule((c) => {
       const perm = permutation(c, c.shape(c.input(0)).length)
-      return [transpose(c.g, c.grad(), perm.map((_, i) => perm.indexOf(i)))]
+      return [
+        transpose(
+          c.g,
+          c.grad(),
+          perm.map((_, i) => perm.indexOf(i)),
+        ),
+      ]
     }),
   },
   Concat: {
@@ -296,9 +339,13 @@ export const movement = {
       const shape = type?.shape ?? []
       const axis = normaliseAxis(intAttribute(node, 'axis', 0), shape.length, () => 0 as never)
       const outer = sizeOf(shape.slice(0, axis))
-      const parts = (inputs as readonly Tensor[]).map((t) => ({ values: toNumbers(t), chunk: sizeOf(t.dims.slice(axis)) }))
+      const parts = (inputs as readonly Tensor[]).map((t) => ({
+        values: toNumbers(t),
+        chunk: sizeOf(t.dims.slice(axis)),
+      }))
       const out: number[] = []
-      for (let o = 0; o < outer; o++) for (const { values, chunk } of parts) out.push(...values.slice(o * chunk, (o + 1) * chunk))
+      for (let o = 0; o < outer; o++)
+        for (const { values, chunk } of parts) out.push(...values.slice(o * chunk, (o + 1) * chunk))
       return result(type, out)
     },
     gradient: rule(concatRule),
@@ -314,7 +361,11 @@ export const movement = {
     },
     fold: (inputs, _node, [type]) => {
       const [source] = inputs as readonly Tensor[]
-      const read = { numbers: (i: number) => toNumbers(inputs[i] as Tensor), has: (i: number) => inputs[i] !== undefined, fail: () => 0 as never }
+      const read = {
+        numbers: (i: number) => toNumbers(inputs[i] as Tensor),
+        has: (i: number) => inputs[i] !== undefined,
+        fail: () => 0 as never,
+      }
       const made = cuts(read, (source as Tensor).dims)
       const steps = strides((source as Tensor).dims)
       return gatherFold(type as StaticType, source as Tensor, (index) =>
@@ -416,7 +467,13 @@ export const movement = {
   },
   Size: {
     infer: () => [{ type: 'int64', shape: [] }],
-    upgrade: (c) => [c.g.constant({ type: 'int64', dims: [], data: BigInt64Array.of(BigInt(sizeOf(c.g.shape(c.inputs[0] as string)))) })],
+    upgrade: (c) => [
+      c.g.constant({
+        type: 'int64',
+        dims: [],
+        data: BigInt64Array.of(BigInt(sizeOf(c.g.shape(c.inputs[0] as string)))),
+      }),
+    ],
     gradient: none('the output is a count'),
   },
   ConstantOfShape: {
@@ -438,7 +495,10 @@ export const movement = {
     },
     fold: ([start, , delta], _node, [type]) => {
       const [s, d] = [toNumbers(start as Tensor)[0] as number, toNumbers(delta as Tensor)[0] as number]
-      return result(type, Array.from({ length: type?.shape[0] ?? 0 }, (_, i) => s + i * d))
+      return result(
+        type,
+        Array.from({ length: type?.shape[0] ?? 0 }, (_, i) => s + i * d),
+      )
     },
     gradient: none('made from constants'),
   },

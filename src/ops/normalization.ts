@@ -6,7 +6,8 @@ import { type GradientContext, type InferContext, normaliseAxis, type Operator, 
 function inferBatchNorm(c: InferContext): readonly StaticType[] {
   const { type, shape } = c.type(0)
   for (let i = 1; i < 5; i++)
-    if (c.shape(i).length !== 1 || c.shape(i)[0] !== shape[1]) c.fail(`has statistics of shape (${c.shape(i)}) for ${shape[1]} channels`)
+    if (c.shape(i).length !== 1 || c.shape(i)[0] !== shape[1])
+      c.fail(`has statistics of shape (${c.shape(i)}) for ${shape[1]} channels`)
   return [{ type, shape }]
 }
 
@@ -57,11 +58,16 @@ function layerNormRule(c: GradientContext): readonly (string | undefined)[] {
   const mean = (value: string) => g.op('ReduceMean', [value, inner], { keepdims: attr.int(1) })
   const centred = g.op('Sub', [c.input(0), mean(c.input(0))])
   const variance = mean(g.op('Mul', [centred, centred]))
-  const r = g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [variance, g.float(floatAttribute(c.node, 'epsilon', 1e-5))])])])
+  const r = g.op('Reciprocal', [
+    g.op('Sqrt', [g.op('Add', [variance, g.float(floatAttribute(c.node, 'epsilon', 1e-5))])]),
+  ])
   const n = g.op('Mul', [centred, r])
   const scaled = g.op('Mul', [c.grad(), c.input(1)])
   const forInput = () => {
-    const projected = g.op('Sub', [g.op('Sub', [scaled, mean(scaled)]), g.op('Mul', [n, mean(g.op('Mul', [scaled, n]))])])
+    const projected = g.op('Sub', [
+      g.op('Sub', [scaled, mean(scaled)]),
+      g.op('Mul', [n, mean(g.op('Mul', [scaled, n]))]),
+    ])
     return g.op('Mul', [projected, r])
   }
   return [
@@ -76,7 +82,9 @@ export const normalizations = {
     infer: inferBatchNorm,
     upgrade: (c) => {
       if (intAttribute(c.node, 'training_mode', 0) === 1)
-        return c.refuse('is exported in training mode; export the model in evaluation mode, or choose train-mode batch norm in Graft')
+        return c.refuse(
+          'is exported in training mode; export the model in evaluation mode, or choose train-mode batch norm in Graft',
+        )
       return c.emit(c.inputs, { epsilon: attr.float(floatAttribute(c.node, 'epsilon', 1e-5)) })
     },
     gradient: rule(batchNormRule),

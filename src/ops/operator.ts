@@ -17,7 +17,13 @@ export interface Emitter {
   /** Appends a node with one output and returns the output's name. An input '' is an omitted optional one. */
   op(opType: string, inputs: readonly string[], attributes?: Attributes, options?: EmitOptions): string
   /** Appends a node with several outputs. */
-  multi(opType: string, inputs: readonly string[], attributes: Attributes, count: number, options?: EmitOptions): string[]
+  multi(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    count: number,
+    options?: EmitOptions,
+  ): string[]
   /** A constant, shared with an equal one that exists. */
   constant(tensor: Tensor): string
   /** A float32 scalar constant. */
@@ -95,7 +101,11 @@ export interface Operator {
   /** Rewrites the node into canonical form; returns its outputs. Absent where every opset from 7 reads alike. */
   readonly upgrade?: (context: UpgradeContext) => readonly string[]
   /** The outputs' values from constant inputs. */
-  readonly fold?: (inputs: readonly (Tensor | undefined)[], node: Node, types: readonly StaticType[]) => readonly Tensor[]
+  readonly fold?: (
+    inputs: readonly (Tensor | undefined)[],
+    node: Node,
+    types: readonly StaticType[],
+  ) => readonly Tensor[]
 }
 
 export const rule = (gradientRule: GradientRule): Gradient => ({ kind: 'rule', rule: gradientRule })

@@ -2,7 +2,14 @@
 import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { float32, sizeOf } from '../graph/tensor.js'
 import { pad, reshape } from './movement.js'
-import { type GradientContext, type InferContext, type Operator, refuse, rule, type UpgradeContext } from './operator.js'
+import {
+  type GradientContext,
+  type InferContext,
+  type Operator,
+  refuse,
+  rule,
+  type UpgradeContext,
+} from './operator.js'
 import { explicitWindow, extent, outputSizes, type Window, windowOf } from './window.js'
 
 const kernelOf = (c: { node: InferContext['node'] }) => intsAttribute(c.node, 'kernel_shape') ?? []
@@ -10,9 +17,11 @@ const kernelOf = (c: { node: InferContext['node'] }) => intsAttribute(c.node, 'k
 function inferPool(c: InferContext): readonly StaticType[] {
   const { type, shape } = c.type(0)
   const kernel = kernelOf(c)
-  if (kernel.length !== shape.length - 2) return c.fail(`has a ${kernel.length}-dimensional kernel for an input (${shape})`)
+  if (kernel.length !== shape.length - 2)
+    return c.fail(`has a ${kernel.length}-dimensional kernel for an input (${shape})`)
   const sizes = outputSizes(windowOf(c.node, kernel), shape.slice(2), intAttribute(c.node, 'ceil_mode', 0) === 1)
-  if (sizes.some((s) => s < 1)) return c.fail(`has a kernel (${kernel}) larger than its padded input (${shape.slice(2)})`)
+  if (sizes.some((s) => s < 1))
+    return c.fail(`has a kernel (${kernel}) larger than its padded input (${shape.slice(2)})`)
   return [{ type, shape: [...shape.slice(0, 2), ...sizes] }]
 }
 
@@ -36,14 +45,22 @@ function maxPoolRule(c: GradientContext): readonly string[] {
   const [, indices] = g.multi('MaxPool', [c.input(0)], Object.fromEntries(c.node.attributes), 2) as [string, string]
   const count = sizeOf(c.shape(c.output()))
   const zeros = g.op('ConstantOfShape', [g.ints([sizeOf(shape)])])
-  const summed = g.op('ScatterElements', [zeros, reshape(g, indices, [count]), reshape(g, c.grad(), [count])], { axis: attr.int(0), reduction: attr.string('add') })
+  const summed = g.op('ScatterElements', [zeros, reshape(g, indices, [count]), reshape(g, c.grad(), [count])], {
+    axis: attr.int(0),
+    reduction: attr.string('add'),
+  })
   return [reshape(g, summed, shape)]
 }
 
 /** How many positions each average is over: the whole kernel, or only those inside the input. */
 function divisors(window: Window, input: readonly number[], output: readonly number[], includePad: boolean): number[] {
   const perAxis = output.map((size, i) => {
-    const [stride, dilation, before, after] = [window.strides[i], window.dilations[i], window.before[i], window.after[i]] as [number, number, number, number]
+    const [stride, dilation, before, after] = [
+      window.strides[i],
+      window.dilations[i],
+      window.before[i],
+      window.after[i],
+    ] as [number, number, number, number]
     const low = includePad ? -before : 0
     const high = (input[i] as number) + (includePad ? after : 0)
     return Array.from({ length: size }, (_, p) => {

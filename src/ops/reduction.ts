@@ -1,10 +1,19 @@
 /** Reductions over axes, and softmax. Canonical form: axes as a constant input, as since opset 18. */
-import { attr, type Attribute, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
+import { type Attribute, attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { keepWhere, sameType } from './elementwise.js'
 import { result, strides } from './fold.js'
 import { reshape } from './movement.js'
-import { type Emitter, type GradientContext, type InferContext, none, normaliseAxis, type Operator, rule, type UpgradeContext } from './operator.js'
+import {
+  type Emitter,
+  type GradientContext,
+  type InferContext,
+  none,
+  normaliseAxis,
+  type Operator,
+  rule,
+  type UpgradeContext,
+} from './operator.js'
 
 interface Axes {
   numbers(i: number): readonly number[]
@@ -45,21 +54,33 @@ const ofGradient = (c: GradientContext): Axes => ({
 function kept(c: GradientContext, value: string): string {
   const shape = c.shape(c.input(0))
   const axes = reducedAxes(ofGradient(c), c.node, shape.length)
-  return reshape(c.g, value, shape.map((d, i) => (axes.includes(i) ? 1 : d)))
+  return reshape(
+    c.g,
+    value,
+    shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+  )
 }
 
 function count(c: GradientContext): number {
   const shape = c.shape(c.input(0))
-  return reducedAxes(ofGradient(c), c.node, shape.length).reduce((product, axis) => product * (shape[axis] as number), 1)
+  return reducedAxes(ofGradient(c), c.node, shape.length).reduce(
+    (product, axis) => product * (shape[axis] as number),
+    1,
+  )
 }
 
 /** Repeats a value with reduced axes over the input's shape. */
-const spreadOver = (c: GradientContext, value: string): string => c.g.op('Expand', [value, c.g.ints(c.shape(c.input(0)))])
+const spreadOver = (c: GradientContext, value: string): string =>
+  c.g.op('Expand', [value, c.g.ints(c.shape(c.input(0)))])
 
 function foldReduction(combine: (values: readonly number[]) => number): NonNullable<Operator['fold']> {
   return (inputs, node, [type]) => {
     const source = inputs[0] as Tensor
-    const read: Axes = { numbers: (i) => toNumbers(inputs[i] as Tensor), has: (i) => inputs[i] !== undefined, fail: () => 0 as never }
+    const read: Axes = {
+      numbers: (i) => toNumbers(inputs[i] as Tensor),
+      has: (i) => inputs[i] !== undefined,
+      fail: () => 0 as never,
+    }
     const axes = reducedAxes(read, node, source.dims.length)
     const steps = strides(source.dims)
     const outDims = source.dims.map((d, i) => (axes.includes(i) ? 1 : d))
@@ -76,8 +97,17 @@ function foldReduction(combine: (values: readonly number[]) => number): NonNulla
   }
 }
 
-function reduction(since: number, gradient: (c: GradientContext) => string, combine: (values: readonly number[]) => number): Operator {
-  return { infer: inferReduction, upgrade: upgradeReduction(since), fold: foldReduction(combine), gradient: rule((c) => [gradient(c)]) }
+function reduction(
+  since: number,
+  gradient: (c: GradientContext) => string,
+  combine: (values: readonly number[]) => number,
+): Operator {
+  return {
+    infer: inferReduction,
+    upgrade: upgradeReduction(since),
+    fold: foldReduction(combine),
+    gradient: rule((c) => [gradient(c)]),
+  }
 }
 
 const total = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
@@ -113,7 +143,11 @@ function sumAlong(c: GradientContext, value: string): string {
 
 export const reductions = {
   ReduceSum: reduction(13, (c) => spreadOver(c, kept(c, c.grad())), total),
-  ReduceMean: reduction(18, (c) => spreadOver(c, mul(c.g, kept(c, c.grad()), c.g.float(1 / count(c)))), (v) => total(v) / v.length),
+  ReduceMean: reduction(
+    18,
+    (c) => spreadOver(c, mul(c.g, kept(c, c.grad()), c.g.float(1 / count(c)))),
+    (v) => total(v) / v.length,
+  ),
   ReduceMax: reduction(18, extreme, (v) => Math.max(...v)),
   ReduceMin: reduction(18, extreme, (v) => Math.min(...v)),
   ReduceProd: {
@@ -124,9 +158,17 @@ export const reductions = {
     gradient: rule((c) => [mul(c.g, kept(c, c.grad()), c.g.op('Div', [kept(c, c.output()), c.input(0)]))]),
   },
   // 2 x g
-  ReduceSumSquare: reduction(18, (c) => mul(c.g, mul(c.g, c.input(0), c.g.float(2)), kept(c, c.grad())), (v) => total(v.map((x) => x * x))),
+  ReduceSumSquare: reduction(
+    18,
+    (c) => mul(c.g, mul(c.g, c.input(0), c.g.float(2)), kept(c, c.grad())),
+    (v) => total(v.map((x) => x * x)),
+  ),
   // sign(x) g
-  ReduceL1: reduction(18, (c) => mul(c.g, c.g.op('Sign', [c.input(0)]), kept(c, c.grad())), (v) => total(v.map(Math.abs))),
+  ReduceL1: reduction(
+    18,
+    (c) => mul(c.g, c.g.op('Sign', [c.input(0)]), kept(c, c.grad())),
+    (v) => total(v.map(Math.abs)),
+  ),
   // x / norm g; 0 at the origin
   ReduceL2: reduction(
     18,
@@ -137,7 +179,11 @@ export const reductions = {
     },
     (v) => Math.sqrt(total(v.map((x) => x * x))),
   ),
-  ReduceLogSum: reduction(18, (c) => spreadOver(c, c.g.op('Div', [kept(c, c.grad()), c.g.op('Exp', [kept(c, c.output())])])), (v) => Math.log(total(v))),
+  ReduceLogSum: reduction(
+    18,
+    (c) => spreadOver(c, c.g.op('Div', [kept(c, c.grad()), c.g.op('Exp', [kept(c, c.output())])])),
+    (v) => Math.log(total(v)),
+  ),
   // softmax(x) g
   ReduceLogSumExp: reduction(
     18,

@@ -38,20 +38,32 @@ export function outputSizes(window: Window, input: readonly number[], ceil = fal
 }
 
 /** Window attributes with auto_pad resolved to explicit pads. */
-export function explicitWindow(c: UpgradeContext, kernel: readonly number[], input: readonly number[]): Record<string, Attribute> {
+export function explicitWindow(
+  c: UpgradeContext,
+  kernel: readonly number[],
+  input: readonly number[],
+): Record<string, Attribute> {
   const attributes = c.attributes()
   const mode = stringAttribute(c.node, 'auto_pad', 'NOTSET')
   delete attributes.auto_pad
   const window = windowOf(c.node, kernel)
   const rank = kernel.length
-  if (window.strides.length !== rank || window.dilations.length !== rank || window.before.length !== rank || window.after.length !== rank)
+  if (
+    window.strides.length !== rank ||
+    window.dilations.length !== rank ||
+    window.before.length !== rank ||
+    window.after.length !== rank
+  )
     return c.refuse(`has attributes for another number of axes than its ${rank}-dimensional kernel`)
   let pads = [...window.before, ...window.after]
   if (mode === 'VALID') pads = pads.map(() => 0)
   else if (mode === 'SAME_UPPER' || mode === 'SAME_LOWER') {
     const totals = input.map((size, i) => {
       const stride = window.strides[i] as number
-      return Math.max(0, (Math.ceil(size / stride) - 1) * stride + extent(kernel[i] as number, window.dilations[i] as number) - size)
+      return Math.max(
+        0,
+        (Math.ceil(size / stride) - 1) * stride + extent(kernel[i] as number, window.dilations[i] as number) - size,
+      )
     })
     const small = totals.map((t) => Math.floor(t / 2))
     const large = totals.map((t) => Math.ceil(t / 2))

@@ -38,7 +38,8 @@ const times = (g: Emitter, value: string, factor: number) => (factor === 1 ? val
 export function weightDecay(decay: number): Piece {
   return {
     slots: [],
-    apply: (update, { g, parameter, decays }) => (decay === 0 || !decays ? update : add(g, update, times(g, parameter, decay))),
+    apply: (update, { g, parameter, decays }) =>
+      decay === 0 || !decays ? update : add(g, update, times(g, parameter, decay)),
   }
 }
 
@@ -82,7 +83,10 @@ export interface SgdOptions {
 
 /** Stochastic gradient descent; the same update as torch.optim.SGD. */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  return { name: 'sgd', pieces: [weightDecay(options.weightDecay ?? 0), momentum(options.momentum ?? 0.9, options.nesterov ?? false)] }
+  return {
+    name: 'sgd',
+    pieces: [weightDecay(options.weightDecay ?? 0), momentum(options.momentum ?? 0.9, options.nesterov ?? false)],
+  }
 }
 
 export interface AdamOptions {

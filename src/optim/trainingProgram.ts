@@ -73,7 +73,11 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
     }
   }
   const found = differentiate(g, new Map([[loss, g.float(1)]]), [...groups.keys()])
-  const parameters = [...found.keys()].map((name) => ({ name, dims: g.shape(name), group: groups.get(name)?.name ?? '' }))
+  const parameters = [...found.keys()].map((name) => ({
+    name,
+    dims: g.shape(name),
+    group: groups.get(name)?.name ?? '',
+  }))
   if (parameters.length === 0) throw new InternalError('no trainable parameter influences the loss')
   for (const { name } of parameters) g.parameterToInput(name)
 
@@ -158,8 +162,17 @@ function bindStatistics(forward: Specialised, state: StateBindings): string[] {
  * Guard, clipping, optimizer chain, learning rates and moving averages for all parameters. The update is a branch of an If on
  * "loss and gradients are finite"; the other branch passes every state on as it was, so that a bad step changes nothing.
  */
-function appendUpdate(g: GraphBuilder, plan: UpdatePlan, gradients: ReadonlyMap<string, string>, state: StateBindings, loss: string | undefined): void {
-  const norm = globalNorm(g, plan.parameters.map((p) => gradients.get(p.name) as string))
+function appendUpdate(
+  g: GraphBuilder,
+  plan: UpdatePlan,
+  gradients: ReadonlyMap<string, string>,
+  state: StateBindings,
+  loss: string | undefined,
+): void {
+  const norm = globalNorm(
+    g,
+    plan.parameters.map((p) => gradients.get(p.name) as string),
+  )
   const suspects = loss === undefined ? norm : g.op('Add', [norm, g.op('Mul', [loss, g.float(0)])])
   const finite = g.op('Not', [g.op('Or', [g.op('IsNaN', [suspects]), g.op('IsInf', [suspects])])])
   g.output('grad_norm', norm)
@@ -221,7 +234,13 @@ interface Update {
 }
 
 /** if (finite) every state takes its new value, else its old one. */
-function chooseBranch(g: GraphBuilder, branch: GraphBuilder, finite: string, updates: readonly Update[], state: StateBindings): void {
+function chooseBranch(
+  g: GraphBuilder,
+  branch: GraphBuilder,
+  finite: string,
+  updates: readonly Update[],
+  state: StateBindings,
+): void {
   const unchanged = new GraphBuilder('unchanged', 'unchanged/')
   for (const { name, value } of updates) {
     branch.output(`${name}.updated`, value)
@@ -231,7 +250,9 @@ function chooseBranch(g: GraphBuilder, branch: GraphBuilder, finite: string, upd
     then_branch: { kind: 'graph', value: branch.graph() },
     else_branch: { kind: 'graph', value: unchanged.graph() },
   } as const
-  const next = g.multi('If', [finite], attributes, updates.length, { outputs: updates.map(({ name }) => `${name}.next`) })
+  const next = g.multi('If', [finite], attributes, updates.length, {
+    outputs: updates.map(({ name }) => `${name}.next`),
+  })
   updates.forEach(({ name }, i) => {
     state.update(g, name, next[i] as string)
   })
@@ -265,4 +286,3 @@ function applyProgram(plan: UpdatePlan, values: StateBindings): Program {
   Object.assign(values.values, state.values)
   return { model: g.model(), state: state.bindings }
 }
-

@@ -11,7 +11,12 @@ import { reshape } from '../ops/movement.js'
  *
  * Returns false where no convolution stands directly before it.
  */
-export function foldIntoConvolution(g: GraphBuilder, convolution: Node | undefined, node: Node, inputs: readonly string[]): boolean {
+export function foldIntoConvolution(
+  g: GraphBuilder,
+  convolution: Node | undefined,
+  node: Node,
+  inputs: readonly string[],
+): boolean {
   if (convolution?.opType !== 'Conv' || convolution.domain !== '') return false
   const [x, w, b] = convolution.inputs as [string, string, string | undefined]
   const [, gamma, beta, mean, variance] = inputs as [string, string, string, string, string]
@@ -20,7 +25,14 @@ export function foldIntoConvolution(g: GraphBuilder, convolution: Node | undefin
   g.scope(output, () => {
     const deviation = g.op('Sqrt', [g.op('Add', [variance, g.float(floatAttribute(node, 'epsilon', 1e-5))])])
     const scale = g.op('Div', [gamma, deviation])
-    const weight = g.op('Mul', [w, reshape(g, scale, shape.map((d, i) => (i === 0 ? d : 1)))])
+    const weight = g.op('Mul', [
+      w,
+      reshape(
+        g,
+        scale,
+        shape.map((d, i) => (i === 0 ? d : 1)),
+      ),
+    ])
     const centre = b === undefined ? g.op('Neg', [mean]) : g.op('Sub', [b, mean])
     const bias = g.op('Add', [beta, g.op('Mul', [centre, scale])])
     g.op('Conv', [x, weight, bias], Object.fromEntries(convolution.attributes), { outputs: [output] })
@@ -38,7 +50,12 @@ export interface StatisticsUpdate {
  * Batch statistics (Ioffe and Szegedy 2015): y = gamma (x - m) / sqrt(v + eps) + beta with m, v over the batch (N, spatial).
  * Running statistics move by `momentum` towards the batch's, the variance unbiased, as PyTorch does.
  */
-export function withBatchStatistics(g: GraphBuilder, node: Node, inputs: readonly string[], momentum: number): StatisticsUpdate[] {
+export function withBatchStatistics(
+  g: GraphBuilder,
+  node: Node,
+  inputs: readonly string[],
+  momentum: number,
+): StatisticsUpdate[] {
   const [x, gamma, beta, mean, variance] = inputs as [string, string, string, string, string]
   const shape = g.shape(x)
   const channel = shape.map((d, i) => (i === 1 ? d : 1))

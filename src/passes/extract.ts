@@ -30,7 +30,9 @@ export function extract(model: Model, inputs: readonly ValueInfo[], outputs: rea
     } else {
       const input = graphInputs.get(value)
       if (!input)
-        throw new GraftError(`The graph has no value "${value}".`, { remedy: 'Run `graft inspect` on the model to list its values.' })
+        throw new GraftError(`The graph has no value "${value}".`, {
+          remedy: 'Run `graft inspect` on the model to list its values.',
+        })
       alsoInputs.push(input)
     }
   }

@@ -4,7 +4,7 @@
  */
 import { GraftError } from '../base/errors.js'
 import { toFloat32 } from '../graph/convert.js'
-import { attr, type Attribute, describeNode, type Model, type Node } from '../graph/graph.js'
+import { type Attribute, attr, describeNode, type Model, type Node } from '../graph/graph.js'
 import type { ElementType, Tensor } from '../graph/tensor.js'
 import { GraphBuilder } from '../ops/builder.js'
 import type { Attributes, UpgradeContext } from '../ops/operator.js'
@@ -60,13 +60,20 @@ export function specialise(model: Model, options: SpecialiseOptions): Specialise
   return { builder: g, value: (name) => replay.value(name), statistics: replay.statistics }
 }
 
-function checkShape(name: string, declared: readonly (number | string | undefined)[] | undefined, shape: readonly number[]): void {
+function checkShape(
+  name: string,
+  declared: readonly (number | string | undefined)[] | undefined,
+  shape: readonly number[],
+): void {
   if (!declared) return
   const fits = declared.length === shape.length && declared.every((d, i) => typeof d !== 'number' || d === shape[i])
   if (!fits)
-    throw new GraftError(`The graph input "${name}" is declared (${declared.map((d) => d ?? '?').join(', ')}); it was given (${shape.join(', ')}).`, {
-      remedy: 'Use the size that the model was exported for, or export it with dynamic axes.',
-    })
+    throw new GraftError(
+      `The graph input "${name}" is declared (${declared.map((d) => d ?? '?').join(', ')}); it was given (${shape.join(', ')}).`,
+      {
+        remedy: 'Use the size that the model was exported for, or export it with dynamic axes.',
+      },
+    )
 }
 
 /** The nodes and values that the outputs depend on. */
@@ -82,7 +89,8 @@ function needed(model: Model, outputs: readonly string[]): { nodes: readonly Nod
   return { nodes: nodes.reverse(), values }
 }
 
-const asFloat32 = (type: ElementType): ElementType => (type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type)
+const asFloat32 = (type: ElementType): ElementType =>
+  type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type
 
 class Replay {
   readonly statistics: StatisticsUpdate[] = []
@@ -101,7 +109,10 @@ class Replay {
   value(name: string): string {
     if (name === '') return ''
     const value = this.#aliases.get(name) ?? name
-    if (!this.g.has(value)) throw new GraftError(`The graph has no value "${name}".`, { remedy: 'Run `graft inspect` on the model to list its values.' })
+    if (!this.g.has(value))
+      throw new GraftError(`The graph has no value "${name}".`, {
+        remedy: 'Run `graft inspect` on the model to list its values.',
+      })
     return value
   }
 
@@ -113,7 +124,10 @@ class Replay {
 
   node(node: Node): void {
     const inputs = node.inputs.map((input) => this.value(input))
-    if (node.opType === 'Constant' && node.domain === '') return this.#constant(node)
+    if (node.opType === 'Constant' && node.domain === '') {
+      this.#constant(node)
+      return
+    }
     const operator = lookup(node.domain, node.opType)
     if (!operator)
       throw new GraftError(`${describeNode(node)} is an operator that Graft does not know.`, {
@@ -126,7 +140,9 @@ class Replay {
       }
       if (foldIntoConvolution(this.g, this.g.producerOf(inputs[0] as string), node, inputs)) return
     }
-    const outputs = operator.upgrade ? operator.upgrade(this.#upgradeContext(node, inputs)) : this.#emit(node, inputs, node.attributes)
+    const outputs = operator.upgrade
+      ? operator.upgrade(this.#upgradeContext(node, inputs))
+      : this.#emit(node, inputs, node.attributes)
     node.outputs.forEach((name, i) => {
       const made = outputs[i]
       if (name !== '' && made !== undefined && made !== name) this.#aliases.set(name, made)
@@ -143,10 +159,15 @@ class Replay {
     else this.g.namedConstant(output, tensor)
   }
 
-  #emit(node: Node, inputs: readonly string[], attributes: ReadonlyMap<string, Attribute>, opType = node.opType): readonly string[] {
+  #emit(
+    node: Node,
+    inputs: readonly string[],
+    attributes: ReadonlyMap<string, Attribute>,
+    opType = node.opType,
+  ): readonly string[] {
     if (opType === 'Cast') {
       const to = attributes.get('to')
-      const code = to?.kind === 'int' ? HALVES.get(to.value) ?? to.value : 0
+      const code = to?.kind === 'int' ? (HALVES.get(to.value) ?? to.value) : 0
       if (code === 1 && this.g.typeOf(inputs[0] as string).type === 'float32') return [inputs[0] as string]
       this.g.append({ ...node, opType, inputs, attributes: new Map([['to', attr.int(code)]]) })
       return node.outputs
@@ -187,11 +208,14 @@ function widened(attribute: Attribute): Attribute {
 export function constantValue(node: Node): Tensor | undefined {
   for (const [name, a] of node.attributes) {
     if (a.kind === 'tensor') return a.value
-    if (name === 'value_float' && a.kind === 'float') return { type: 'float32', dims: [], data: Float32Array.of(a.value) }
-    if (name === 'value_int' && a.kind === 'int') return { type: 'int64', dims: [], data: BigInt64Array.of(BigInt(a.value)) }
-    if (name === 'value_floats' && a.kind === 'floats') return { type: 'float32', dims: [a.value.length], data: Float32Array.from(a.value) }
-    if (name === 'value_ints' && a.kind === 'ints') return { type: 'int64', dims: [a.value.length], data: BigInt64Array.from(a.value, BigInt) }
+    if (name === 'value_float' && a.kind === 'float')
+      return { type: 'float32', dims: [], data: Float32Array.of(a.value) }
+    if (name === 'value_int' && a.kind === 'int')
+      return { type: 'int64', dims: [], data: BigInt64Array.of(BigInt(a.value)) }
+    if (name === 'value_floats' && a.kind === 'floats')
+      return { type: 'float32', dims: [a.value.length], data: Float32Array.from(a.value) }
+    if (name === 'value_ints' && a.kind === 'ints')
+      return { type: 'int64', dims: [a.value.length], data: BigInt64Array.from(a.value, BigInt) }
   }
   return undefined
 }
-

@@ -30,12 +30,16 @@ export interface Engine {
 }
 
 /** onnxruntime's messages can list every value of a graph. */
-const shortened = (message: string): string => (message.length <= 600 ? message : `${message.slice(0, 300)} ... ${message.slice(-300)}`)
+const shortened = (message: string): string =>
+  message.length <= 600 ? message : `${message.slice(0, 300)} ... ${message.slice(-300)}`
 
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   options.signal?.throwIfAborted()
   const threads = options.threads ?? cpuCount()
-  const pending = new Map<number, { resolve: (tensors: Record<string, HostTensor>) => void; reject: (error: Error) => void }>()
+  const pending = new Map<
+    number,
+    { resolve: (tensors: Record<string, HostTensor>) => void; reject: (error: Error) => void }
+  >()
   const worker = startWorker(new URL('./worker.js', import.meta.url))
   let closed: Error | undefined
   const fail = (error: Error) => {

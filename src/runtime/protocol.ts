@@ -2,7 +2,13 @@
 import type { HostTensor, StateBinding } from './types.js'
 
 export type Request =
-  | { readonly kind: 'load'; readonly program: number; readonly model: Uint8Array; readonly state: readonly StateBinding[]; readonly threads: number }
+  | {
+      readonly kind: 'load'
+      readonly program: number
+      readonly model: Uint8Array
+      readonly state: readonly StateBinding[]
+      readonly threads: number
+    }
   | { readonly kind: 'run'; readonly program: number; readonly feeds: Readonly<Record<string, HostTensor>> }
   | { readonly kind: 'release'; readonly program: number }
   | { readonly kind: 'setState'; readonly values: Readonly<Record<string, HostTensor>> }

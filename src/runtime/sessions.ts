@@ -71,7 +71,8 @@ export class Sessions {
   }
 
   setState(values: Readonly<Record<string, HostTensor>>): void {
-    for (const [name, tensor] of Object.entries(values)) this.#state.set(name, { current: toOrt(tensor), spare: undefined })
+    for (const [name, tensor] of Object.entries(values))
+      this.#state.set(name, { current: toOrt(tensor), spare: undefined })
   }
 
   getState(names: readonly string[]): Record<string, HostTensor> {
