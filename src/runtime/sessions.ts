@@ -32,6 +32,8 @@ export class Sessions {
       graphOptimizationLevel: 'all',
       // A planned block is taken beside what the first run left in the arena: 1.7 times the memory, and no faster.
       enableMemPattern: false,
+      // Waiting threads sleep: a spinning one takes its core from the decoding of the next photos.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: 3,
     })
     const written = new Set(state.map((s) => s.output))
