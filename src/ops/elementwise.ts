@@ -1,6 +1,6 @@
 /** Element-wise arithmetic and activations. g is the gradient of the output, y the output. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
-import { type Tensor, toNumbers } from '../graph/tensor.js'
+import { float32, type Tensor, toNumbers } from '../graph/tensor.js'
 import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
 import {
   broadcast,
@@ -91,6 +91,17 @@ function clipRule(c: GradientContext): readonly (string | undefined)[] {
   const high = c.has(2) ? g.op('Less', [y, c.input(2)]) : undefined
   const inside = low && high ? g.op('And', [low, high]) : (low ?? high)
   return [inside ? keepWhere(g, inside, c.grad()) : c.grad()]
+}
+
+/** In inference Dropout is the identity; its mask is 0 everywhere before opset 12 and true since, as onnxruntime gives it. */
+function upgradeDropout(c: UpgradeContext): readonly string[] {
+  const x = c.inputs[0] as string
+  const mode = c.inputs[2] ?? ''
+  const training = mode === '' ? false : c.g.valueOf(mode)?.data[0] !== 0
+  if (training) return c.refuse('is exported in training mode; export the model in evaluation mode')
+  const y = c.g.op('Identity', [x], {}, { outputs: [c.node.outputs[0] as string] })
+  const mask: Tensor = c.opset < 10 ? float32([1], [0]) : { type: 'bool', dims: [1], data: Uint8Array.of(c.opset < 12 ? 0 : 1) }
+  return [y, c.g.op('ConstantOfShape', [c.g.ints(c.g.shape(x))], { value: attr.tensor(mask) })]
 }
 
 /** HardSigmoid y = max(0, min(1, alpha x + beta)): alpha g where 0 < y < 1. */
@@ -226,14 +237,9 @@ export const elementwise = {
     gradient: rule(clipRule),
   },
   Identity: { infer: sameType, fold: ([x]) => [x as Tensor], gradient: rule((c) => [c.grad()]) },
-  // In inference Dropout is the identity; the mask output is dropped.
   Dropout: {
     infer: (c) => [c.type(0), { type: 'bool', shape: c.shape(0) }],
-    upgrade: (c) => {
-      if (c.node.outputs.length > 1 && c.node.outputs[1] !== '')
-        return c.refuse('gives out its mask; only inference-mode Dropout is read')
-      return c.emit([c.inputs[0] as string], {}, 'Identity')
-    },
+    upgrade: upgradeDropout,
     gradient: rule((c) => [c.grad()]),
   },
   Floor: flat(Math.floor),

@@ -52,6 +52,7 @@ function inferLayerNorm(c: InferContext): readonly StaticType[] {
 /** With n = (x - mean) r: dx = r (gn - mean(gn) - n mean(gn n)) where gn = g scale. */
 function layerNormRule(c: GradientContext): readonly (string | undefined)[] {
   const { g } = c
+  if (c.hasGrad(1) || c.hasGrad(2)) return c.refuse('its mean and inverse deviation are read as outputs of their own')
   const shape = c.shape(c.input(0))
   const axis = normaliseAxis(intAttribute(c.node, 'axis', -1), shape.length, c.refuse)
   const inner = g.ints(shape.flatMap((_, i) => (i >= axis ? [i] : [])))
@@ -81,6 +82,8 @@ export const normalizations = {
   BatchNormalization: {
     infer: inferBatchNorm,
     upgrade: (c) => {
+      if (intAttribute(c.node, 'spatial', 1) === 0)
+        return c.refuse('keeps statistics for each position (spatial = 0), which no newer opset has; export the model again')
       if (intAttribute(c.node, 'training_mode', 0) === 1)
         return c.refuse(
           'is exported in training mode; export the model in evaluation mode, or choose train-mode batch norm in Graft',

@@ -2,7 +2,7 @@
  * The operator table: every operator that Graft knows, one row each, by domain. A row without a shape rule or without an
  * answer about its gradient does not compile.
  */
-import { type Dimension, intsAttribute, type StaticType } from '../graph/graph.js'
+import { type Dimension, intsAttribute, type StaticType, stringAttribute } from '../graph/graph.js'
 import { convolutions } from './convolution.js'
 import { elementwise } from './elementwise.js'
 import { logic } from './logic.js'
@@ -21,6 +21,8 @@ const internal = {
     infer: (c): readonly StaticType[] => {
       const { type, shape: x } = c.type(0)
       const w = c.shape(1)
+      if (intsAttribute(c.node, 'output_shape') !== undefined) return c.fail('has output_shape; only explicit pads are read')
+      if (stringAttribute(c.node, 'auto_pad', 'NOTSET') !== 'NOTSET') return c.fail('has auto_pad; only explicit pads are read')
       const window = windowOf(c.node, w.slice(2))
       const extra = intsAttribute(c.node, 'output_padding') ?? w.slice(2).map(() => 0)
       const sizes = x.slice(2).map((size, i) => {

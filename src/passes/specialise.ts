@@ -4,7 +4,7 @@
  */
 import { GraftError } from '../base/errors.js'
 import { toFloat32 } from '../graph/convert.js'
-import { type Attribute, attr, describeNode, type Model, type Node } from '../graph/graph.js'
+import { type Attribute, attr, describeNode, intAttribute, type Model, type Node } from '../graph/graph.js'
 import type { ElementType, Tensor } from '../graph/tensor.js'
 import { GraphBuilder } from '../ops/builder.js'
 import type { Attributes, UpgradeContext } from '../ops/operator.js'
@@ -133,7 +133,7 @@ class Replay {
       throw new GraftError(`${describeNode(node)} is an operator that Graft does not know.`, {
         remedy: 'Run `graft inspect` on the model to see every operator it uses and which are supported.',
       })
-    if (node.opType === 'BatchNormalization' && this.batchNorm.kind !== 'keep') {
+    if (node.opType === 'BatchNormalization' && this.#rewritesNorm(node)) {
       if (this.batchNorm.kind === 'train') {
         this.statistics.push(...withBatchStatistics(this.g, node, inputs, this.batchNorm.momentum))
         return
@@ -147,6 +147,13 @@ class Replay {
       const made = outputs[i]
       if (name !== '' && made !== undefined && made !== name) this.#aliases.set(name, made)
     })
+  }
+
+  /** Whether the batch-norm mode asks for a rewrite of a norm that can be read; the row says why another cannot. */
+  #rewritesNorm(node: Node): boolean {
+    if (intAttribute(node, 'spatial', 1) === 0) return false
+    const training = intAttribute(node, 'training_mode', 0) === 1
+    return this.batchNorm.kind === 'train' || (this.batchNorm.kind === 'fold' && !training)
   }
 
   #constant(node: Node): void {
