@@ -1,10 +1,39 @@
-/** The library: open photos, transfer, rank backbones, load and use models. */
+/** The library: open photos, transfer, rank backbones, load and use models. @packageDocumentation */
 export { GraftError, UsageError } from './base/errors.js'
+export type { CsvColumns } from './data/csv.js'
 export { type ImageItem, type ImagesOptions, images } from './data/images.js'
-export type { ImageDataset, ImageSample, SkippedFile, Split } from './data/types.js'
-export type { Evaluation } from './evaluate/evaluation.js'
-export type { ReportData } from './evaluate/report/data.js'
+export type { ImageDataset, ImageSample, SkipKind, SkippedFile, Split } from './data/types.js'
+export type { Reliability, ReliabilityBin, Temperature } from './evaluate/calibration.js'
+export type { ClassFigures, Evaluation } from './evaluate/evaluation.js'
+export type { Difference, Interval } from './evaluate/intervals.js'
+export type { AccuracyPoint, LabelCurve } from './evaluate/labelCurve.js'
+export type { Estimate, LabelsNeeded } from './evaluate/learningCurve.js'
+export type {
+  Baseline,
+  Benefits,
+  Calibration,
+  Candidate,
+  ConfusionCell,
+  CurvePanel,
+  DataSummary,
+  LikelyLabelError,
+  Mistake,
+  Phase,
+  Picture,
+  ReportData,
+  Reproduction,
+  Resources,
+  Robustness,
+  ScratchComparison,
+  Skipped,
+  Warning,
+} from './evaluate/report/data.js'
 export { renderReport } from './evaluate/report.js'
+export type { Dimension, ValueInfo } from './graph/graph.js'
+export type { ElementType } from './graph/tensor.js'
+export type { Head } from './models/head.js'
+export type { InspectedBlock, OperatorCount } from './models/inspect.js'
+export type { Parameter, ParameterRole } from './models/parameters.js'
 export { type FileInspection, inspectFile } from './tasks/imageClassification/inspect.js'
 export {
   type EvaluateOptions,
