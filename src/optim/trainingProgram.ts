@@ -60,6 +60,9 @@ export const slotName = (parameter: string, slot: string): string => `${paramete
 /** Name of the state that counts the steps that changed something. */
 export const STEP = 'graft.step'
 
+/** Name of the state that sums the losses of micro-batches. */
+const LOSSES = 'graft.losses'
+
 export function compileTraining(options: TrainingOptions): TrainingProgram {
   const g = options.forward.builder
   const { loss, extras } = options.loss(g)
@@ -84,13 +87,14 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
   const state = new StateBindings()
   for (const { name } of parameters) state.initial(name, weights.get(name) as Tensor)
   const plan: UpdatePlan = { ...options, parameters, decays: (name) => groups.get(name)?.decays ?? true }
-  const statistics = bindStatistics(options.forward, state)
+  const moved = bindStatistics(options.forward, state)
+  const statistics = moved.map(({ name }) => name)
   g.output('loss', g.op('Identity', [loss]))
   for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
 
   if (!options.accumulate) {
     for (const { name } of parameters) state.input(name)
-    appendUpdate(g, plan, found, state, loss)
+    appendUpdate(g, plan, found, state, loss, moved)
     return {
       step: { model: g.model(), state: state.bindings },
       apply: undefined,
@@ -107,8 +111,11 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
     state.zeros(sum, dims)
     state.update(g, sum, g.op('Add', [sum, found.get(name) as string]))
   }
+  state.zeros(g.input(LOSSES, { type: 'float32', shape: [] }), [])
+  state.update(g, LOSSES, g.op('Add', [LOSSES, loss]))
+  for (const { name, value } of moved) state.update(g, name, value)
   const step = { model: g.model(), state: state.bindings }
-  const applied = applyProgram(plan, state)
+  const applied = applyProgram(plan, state, statistics)
   return { step, apply: applied, parameters, statistics, rates: ratesOf(parameters), initialState: state.values }
 }
 
@@ -147,44 +154,52 @@ interface UpdatePlan {
 
 const ratesOf = (parameters: readonly TrainedParameter[]) => [...new Set(parameters.map((p) => `lr.${p.group}`))]
 
-function bindStatistics(forward: Specialised, state: StateBindings): string[] {
+/** Makes state of the running statistics that a train-mode batch norm moves; returns what they move to. */
+function bindStatistics(forward: Specialised, state: StateBindings): Update[] {
   const g = forward.builder
-  for (const { statistic, value } of forward.statistics) {
+  return forward.statistics.map(({ statistic, value }) => {
     state.initial(statistic, g.parameters().get(statistic) as Tensor)
     g.parameterToInput(statistic)
     state.input(statistic)
-    state.update(g, statistic, value)
-  }
-  return forward.statistics.map((s) => s.statistic)
+    return { name: statistic, value }
+  })
 }
 
 /**
  * Guard, clipping, optimizer chain, learning rates and moving averages for all parameters. The update is a branch of an If on
  * "loss and gradients are finite"; the other branch passes every state on as it was, so that a bad step changes nothing.
+ *
+ * @param others further states that move only with the weights
  */
 function appendUpdate(
   g: GraphBuilder,
   plan: UpdatePlan,
   gradients: ReadonlyMap<string, string>,
   state: StateBindings,
-  loss: string | undefined,
+  loss: string,
+  others: readonly Update[],
 ): void {
   const norm = globalNorm(
     g,
     plan.parameters.map((p) => gradients.get(p.name) as string),
   )
-  const suspects = loss === undefined ? norm : g.op('Add', [norm, g.op('Mul', [loss, g.float(0)])])
+  const suspects = g.op('Add', [norm, g.op('Mul', [loss, g.float(0)])])
   const finite = g.op('Not', [g.op('Or', [g.op('IsNaN', [suspects]), g.op('IsInf', [suspects])])])
   g.output('grad_norm', norm)
   g.output('finite', g.op('Cast', [finite], { to: attr.int(1) }))
 
   const branch = new GraphBuilder('update', 'update/')
-  const capture = (name: string) => branch.captured(name, g.typeOf(name))
+  // Two parameters of one sum have one gradient between them.
+  const capture = (name: string) => (branch.has(name) ? name : branch.captured(name, g.typeOf(name)))
   const stateInput = (name: string, dims: readonly number[]) => {
     g.input(name, { type: 'float32', shape: dims })
     return capture(name)
   }
-  const updates: Update[] = []
+  const updates: Update[] = others.map(({ name, value, otherwise }) => ({
+    name,
+    value: capture(value),
+    ...(otherwise === undefined ? {} : { otherwise }),
+  }))
   const set = (name: string, value: string) => {
     updates.push({ name, value })
   }
@@ -228,12 +243,14 @@ function appendUpdate(
   chooseBranch(g, branch, finite, updates, state)
 }
 
+/** What a state becomes after a good step, and after a bad one where that is not what it was. */
 interface Update {
   readonly name: string
   readonly value: string
+  readonly otherwise?: string
 }
 
-/** if (finite) every state takes its new value, else its old one. */
+/** if (finite) every state takes its new value, else the one before the step. */
 function chooseBranch(
   g: GraphBuilder,
   branch: GraphBuilder,
@@ -242,9 +259,10 @@ function chooseBranch(
   state: StateBindings,
 ): void {
   const unchanged = new GraphBuilder('unchanged', 'unchanged/')
-  for (const { name, value } of updates) {
+  const capture = (name: string) => (unchanged.has(name) ? name : unchanged.captured(name, g.typeOf(name)))
+  for (const { name, value, otherwise } of updates) {
     branch.output(`${name}.updated`, value)
-    unchanged.output(`${name}.unchanged`, unchanged.op('Identity', [unchanged.captured(name, g.typeOf(name))]))
+    unchanged.output(`${name}.unchanged`, capture(otherwise ?? name))
   }
   const attributes = {
     then_branch: { kind: 'graph', value: branch.graph() },
@@ -267,22 +285,42 @@ function clipFactor(g: GraphBuilder, norm: string, clip: number): string {
   return g.op('Min', [g.op('Div', [g.float(clip), g.op('Add', [norm, g.float(1e-6)])]), g.float(1)])
 }
 
-/** The update as a program of its own: reads the accumulated gradients and sets them back to zero. */
-function applyProgram(plan: UpdatePlan, values: StateBindings): Program {
+/**
+ * The update as a program of its own: reads the accumulated gradients and losses and sets them back to zero. Statistics, which
+ * every micro-batch has moved, are taken back to where the last good step left them (`<statistic>.kept`) after a bad one.
+ */
+function applyProgram(plan: UpdatePlan, values: StateBindings, statistics: readonly string[]): Program {
   const g = new GraphBuilder('apply')
   const state = new StateBindings()
-  const gradients = new Map<string, string>()
-  for (const { name, dims } of plan.parameters) {
+  const sums: string[] = []
+  const input = (name: string, dims: readonly number[]) => {
     g.input(name, { type: 'float32', shape: dims })
     state.input(name)
-    state.values[name] = values.values[name] as HostTensor
-    const sum = g.input(slotName(name, 'accumulated'), { type: 'float32', shape: dims })
-    state.zeros(sum, dims)
-    gradients.set(name, sum)
+    return name
   }
-  appendUpdate(g, plan, gradients, state, undefined)
-  for (const { name, dims } of plan.parameters)
-    state.update(g, slotName(name, 'accumulated'), g.op('Expand', [g.float(0), g.ints(dims)]))
+  const sumInput = (name: string, dims: readonly number[]) => {
+    state.zeros(name, dims)
+    sums.push(name)
+    return input(name, dims)
+  }
+  const gradients = new Map<string, string>()
+  for (const { name, dims } of plan.parameters) {
+    state.values[input(name, dims)] = values.values[name] as HostTensor
+    gradients.set(name, sumInput(slotName(name, 'accumulated'), dims))
+  }
+  const loss = sumInput(LOSSES, [])
+  const others = statistics.flatMap((name): Update[] => {
+    const start = values.values[name] as HostTensor
+    const kept = input(slotName(name, 'kept'), start.dims)
+    state.values[kept] = { ...start, data: Float32Array.from(start.data as Float32Array) }
+    input(name, start.dims)
+    return [
+      { name: kept, value: name },
+      { name, value: name, otherwise: kept },
+    ]
+  })
+  appendUpdate(g, plan, gradients, state, loss, others)
+  for (const name of sums) state.update(g, name, g.op('Expand', [g.float(0), g.ints(g.shape(name))]))
   Object.assign(values.values, state.values)
   return { model: g.model(), state: state.bindings }
 }
