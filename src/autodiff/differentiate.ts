@@ -5,7 +5,7 @@
 import { GraftError, InternalError } from '../base/errors.js'
 import { attr, describeNode, type Node } from '../graph/graph.js'
 import type { GraphBuilder } from '../ops/builder.js'
-import { reshape } from '../ops/movement.js'
+import { reshape } from '../ops/emit.js'
 import { type Emitter, type GradientContext, isFloat } from '../ops/operator.js'
 import { lookup } from '../ops/table.js'
 

@@ -5,8 +5,8 @@
  */
 import { attr } from '../graph/graph.js'
 import { float32 } from '../graph/tensor.js'
+import { pad, reshape, reverse, slice, spread, transpose } from './emit.js'
 import { fusedMatMul } from './matmul.js'
-import { pad, reshape, reverse, slice, spread, transpose } from './movement.js'
 import type { Emitter } from './operator.js'
 import { extent, type Window } from './window.js'
 

@@ -100,7 +100,8 @@ function upgradeDropout(c: UpgradeContext): readonly string[] {
   const training = mode === '' ? false : c.g.valueOf(mode)?.data[0] !== 0
   if (training) return c.refuse('is exported in training mode; export the model in evaluation mode')
   const y = c.g.op('Identity', [x], {}, { outputs: [c.node.outputs[0] as string] })
-  const mask: Tensor = c.opset < 10 ? float32([1], [0]) : { type: 'bool', dims: [1], data: Uint8Array.of(c.opset < 12 ? 0 : 1) }
+  const mask: Tensor =
+    c.opset < 10 ? float32([1], [0]) : { type: 'bool', dims: [1], data: Uint8Array.of(c.opset < 12 ? 0 : 1) }
   return [y, c.g.op('ConstantOfShape', [c.g.ints(c.g.shape(x))], { value: attr.tensor(mask) })]
 }
 

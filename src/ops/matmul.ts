@@ -1,6 +1,6 @@
 /** Matrix products. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
-import { reshape } from './movement.js'
+import { reshape } from './emit.js'
 import {
   broadcast,
   type Emitter,

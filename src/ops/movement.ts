@@ -1,44 +1,20 @@
-/** Operators that move, cut, join or repeat elements. Shapes and axes are constants once the graph is specialised. */
+/** Operators that rearrange, join, divide, pad or repeat. Shapes and axes are constants once the graph is specialised. */
 import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
-import { int64Vector, sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
+import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
+import { pad, reshape, slice, transpose } from './emit.js'
 import { broadcastTo, gatherFold, result, strides } from './fold.js'
 import {
   broadcast,
-  type Emitter,
   type GradientContext,
   type InferContext,
-  none,
   normaliseAxis,
   type Operator,
-  refuse,
   rule,
   type UpgradeContext,
 } from './operator.js'
 
 /** The gradient in the input's shape: right for every operator that only renames positions. */
 const reshapeBack = rule((c) => [reshape(c.g, c.grad(), c.shape(c.input(0)))])
-
-export function reshape(g: Emitter, value: string, shape: readonly number[]): string {
-  const from = g.shape(value)
-  if (from.length === shape.length && from.every((d, i) => d === shape[i])) return value
-  return g.op('Reshape', [value, g.ints(shape)], { allowzero: attr.int(1) })
-}
-
-export function transpose(g: Emitter, value: string, perm: readonly number[]): string {
-  return perm.every((p, i) => p === i) ? value : g.op('Transpose', [value], { perm: attr.ints(perm) })
-}
-
-/** value[..., from:to:step, ...] along the axis. */
-export function slice(g: Emitter, value: string, axis: number, from: number, to: number, step = 1): string {
-  if (step === 1 && from === 0 && to === g.shape(value)[axis]) return value
-  return g.op('Slice', [value, g.ints([from]), g.ints([to]), g.ints([axis]), g.ints([step])])
-}
-
-/** Zero padding (negative: cropping) by `before` and `after` for each axis. */
-export function pad(g: Emitter, value: string, before: readonly number[], after: readonly number[]): string {
-  if (before.every((p) => p === 0) && after.every((p) => p === 0)) return value
-  return g.op('Pad', [value, g.ints([...before, ...after])], { mode: attr.string('constant') })
-}
 
 const keepsData: NonNullable<Operator['fold']> = ([x], _node, [type]) => {
   const source = x as Tensor
@@ -118,88 +94,6 @@ function concatRule(c: GradientContext): readonly (string | undefined)[] {
   })
 }
 
-interface Cut {
-  readonly axis: number
-  readonly start: number
-  readonly step: number
-  readonly count: number
-}
-
-/** The cut that a Slice makes along each of its axes, with NumPy's clamping. */
-function cuts(
-  c: InferContext | { numbers(i: number): readonly number[]; has(i: number): boolean; fail(m: string): never },
-  shape: readonly number[],
-): Cut[] {
-  const starts = c.numbers(1)
-  const ends = c.numbers(2)
-  const axes = c.has(3) ? c.numbers(3) : starts.map((_, i) => i)
-  const steps = c.has(4) ? c.numbers(4) : starts.map(() => 1)
-  return axes.map((given, i) => {
-    const axis = normaliseAxis(given, shape.length, c.fail)
-    const d = shape[axis] as number
-    const step = steps[i] as number
-    if (step === 0) c.fail('has a step of 0')
-    const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + d : v, low), high)
-    const start = step > 0 ? clamp(starts[i] as number, 0, d) : clamp(starts[i] as number, 0, d - 1)
-    const end = step > 0 ? clamp(ends[i] as number, 0, d) : clamp(ends[i] as number, -1, d - 1)
-    return { axis, start, step, count: Math.max(0, Math.ceil((end - start) / step)) }
-  })
-}
-
-function inferSlice(c: InferContext): readonly StaticType[] {
-  const { type, shape } = c.type(0)
-  const out = [...shape]
-  for (const cut of cuts(c, shape)) out[cut.axis] = cut.count
-  return [{ type, shape: out }]
-}
-
-/** Puts each cut's gradient back between zeros; steps other than 1 are spread first. */
-function sliceRule(c: GradientContext): readonly (string | undefined)[] {
-  const { g } = c
-  const shape = c.shape(c.input(0))
-  const numbers = (i: number) => toNumbers(g.valueOf(c.input(i)) as Tensor)
-  let value = c.grad()
-  const before = shape.map(() => 0)
-  const after = shape.map(() => 0)
-  for (const cut of cuts({ numbers, has: c.has, fail: c.refuse }, shape)) {
-    const stride = Math.abs(cut.step)
-    if (cut.step < 0) value = reverse(g, value, cut.axis)
-    if (stride > 1) value = spread(g, value, cut.axis, stride)
-    const lowest = cut.step > 0 ? cut.start : cut.start + cut.step * (cut.count - 1)
-    const length = g.shape(value)[cut.axis] as number
-    before[cut.axis] = cut.count === 0 ? 0 : lowest
-    after[cut.axis] = (shape[cut.axis] as number) - (before[cut.axis] as number) - length
-  }
-  return [pad(g, value, before, after)]
-}
-
-export function reverse(g: Emitter, value: string, axis: number): string {
-  const d = g.shape(value)[axis] as number
-  if (d <= 1) return value
-  return g.op('Slice', [value, g.ints([-1]), g.ints([-d - 1]), g.ints([axis]), g.ints([-1])])
-}
-
-/** Puts stride - 1 zeros between neighbours: (n) -> ((n - 1) stride + 1). */
-export function spread(g: Emitter, value: string, axis: number, stride: number): string {
-  const shape = g.shape(value)
-  const n = shape[axis] as number
-  if (n <= 1 || stride === 1) return value
-  const split = reshape(g, value, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)])
-  const zeros = new Array<number>(shape.length + 1).fill(0)
-  const padded = pad(
-    g,
-    split,
-    zeros,
-    zeros.map((z, i) => (i === axis + 1 ? stride - 1 : z)),
-  )
-  const joined = reshape(
-    g,
-    padded,
-    shape.map((d, i) => (i === axis ? d * stride : d)),
-  )
-  return slice(g, joined, axis, 0, (n - 1) * stride + 1)
-}
-
 function splitSizes(c: InferContext): { axis: number; sizes: readonly number[] } {
   const shape = c.shape(0)
   const axis = normaliseAxis(intAttribute(c.node, 'axis', 0), shape.length, c.fail)
@@ -257,34 +151,6 @@ function padRule(c: GradientContext): readonly (string | undefined)[] {
       after.map((p) => -p),
     ),
   ]
-}
-
-function inferGather(c: InferContext): readonly StaticType[] {
-  const { type, shape } = c.type(0)
-  const axis = normaliseAxis(intAttribute(c.node, 'axis', 0), shape.length, c.fail)
-  return [{ type, shape: [...shape.slice(0, axis), ...c.shape(1), ...shape.slice(axis + 1)] }]
-}
-
-/** Adds each row's gradient to the row it was read from. */
-function gatherRule(c: GradientContext): readonly (string | undefined)[] {
-  const { g } = c
-  const shape = c.shape(c.input(0))
-  const axis = normaliseAxis(intAttribute(c.node, 'axis', 0), shape.length, c.refuse)
-  const indices = c.input(1)
-  const count = sizeOf(c.shape(indices))
-  const rest = shape.filter((_, i) => i !== axis)
-  // (outer, indices, inner) -> (indices, outer, inner): rows of the gathered axis first
-  const outer = shape.slice(0, axis)
-  const inner = shape.slice(axis + 1)
-  const split = reshape(g, c.grad(), [sizeOf(outer), count, sizeOf(inner)])
-  const rows = reshape(g, transpose(g, split, [1, 0, 2]), [count, sizeOf(rest)])
-  const d = shape[axis] as number
-  const column = reshape(g, g.op('Cast', [indices], { to: attr.int(7) }), [count, 1])
-  const wrapped = g.op('Where', [g.op('Less', [column, g.ints([0])]), g.op('Add', [column, g.ints([d])]), column])
-  const zeros = g.op('ConstantOfShape', [g.ints([d, sizeOf(rest)])])
-  const summed = g.op('ScatterND', [zeros, wrapped, rows], { reduction: attr.string('add') })
-  const back = transpose(g, reshape(g, summed, [d, sizeOf(outer), sizeOf(inner)]), [1, 0, 2])
-  return [reshape(g, back, shape), undefined]
 }
 
 export const movement = {
@@ -350,33 +216,6 @@ export const movement = {
     },
     gradient: rule(concatRule),
   },
-  Slice: {
-    infer: inferSlice,
-    upgrade: (c) => {
-      if (c.opset >= 10) return c.emit(c.inputs, {})
-      const read = (name: string) => intsAttribute(c.node, name)
-      const [starts, ends, axes] = [read('starts') ?? [], read('ends') ?? [], read('axes')]
-      const inputs = [c.inputs[0] as string, c.g.ints(starts), c.g.ints(ends), ...(axes ? [c.g.ints(axes)] : [])]
-      return c.emit(inputs, {})
-    },
-    fold: (inputs, _node, [type]) => {
-      const [source] = inputs as readonly Tensor[]
-      const read = {
-        numbers: (i: number) => toNumbers(inputs[i] as Tensor),
-        has: (i: number) => inputs[i] !== undefined,
-        fail: () => 0 as never,
-      }
-      const made = cuts(read, (source as Tensor).dims)
-      const steps = strides((source as Tensor).dims)
-      return gatherFold(type as StaticType, source as Tensor, (index) =>
-        index.reduce((sum, at, axis) => {
-          const cut = made.find((m) => m.axis === axis)
-          return sum + (cut ? cut.start + at * cut.step : at) * (steps[axis] as number)
-        }, 0),
-      )
-    },
-    gradient: rule(sliceRule),
-  },
   Split: {
     infer: (c) => {
       const { axis, sizes } = splitSizes(c)
@@ -426,84 +265,4 @@ export const movement = {
     fold: ([x], _node, [type]) => result(type, broadcastTo(x as Tensor, type?.shape ?? [])),
     gradient: rule((c) => [c.grad()]),
   },
-  Gather: {
-    infer: inferGather,
-    fold: ([x, at], node, [type]) => {
-      const source = x as Tensor
-      const axis = normaliseAxis(intAttribute(node, 'axis', 0), source.dims.length, () => 0 as never)
-      const positions = toNumbers(at as Tensor)
-      const inner = sizeOf(source.dims.slice(axis + 1))
-      const d = source.dims[axis] as number
-      const values = toNumbers(source)
-      const out: number[] = []
-      for (let o = 0; o < sizeOf(source.dims.slice(0, axis)); o++)
-        for (const p of positions) {
-          const from = (o * d + (p < 0 ? p + d : p)) * inner
-          out.push(...values.slice(from, from + inner))
-        }
-      return result(type, out)
-    },
-    gradient: rule(gatherRule),
-  },
-  ScatterND: {
-    infer: (c) => [c.type(0)],
-    gradient: refuse('scattering is not trained by this version'),
-  },
-  Shape: {
-    infer: (c) => {
-      const rank = c.shape(0).length
-      const from = clampAxis(intAttribute(c.node, 'start', 0), rank)
-      const to = clampAxis(intAttribute(c.node, 'end', rank), rank)
-      return [{ type: 'int64', shape: [Math.max(0, to - from)] }]
-    },
-    // Known from the input's type alone: the reader of the graph replaces it by a constant.
-    upgrade: (c) => {
-      const shape = c.g.shape(c.inputs[0] as string)
-      const from = clampAxis(intAttribute(c.node, 'start', 0), shape.length)
-      const to = clampAxis(intAttribute(c.node, 'end', shape.length), shape.length)
-      return [c.g.constant(int64Vector(shape.slice(from, to)))]
-    },
-    gradient: none('the output is a shape'),
-  },
-  Size: {
-    infer: () => [{ type: 'int64', shape: [] }],
-    upgrade: (c) => [
-      c.g.constant({
-        type: 'int64',
-        dims: [],
-        data: BigInt64Array.of(BigInt(sizeOf(c.g.shape(c.inputs[0] as string)))),
-      }),
-    ],
-    gradient: none('the output is a count'),
-  },
-  ConstantOfShape: {
-    infer: (c) => {
-      const value = c.node.attributes.get('value')
-      return [{ type: value?.kind === 'tensor' ? value.value.type : 'float32', shape: c.numbers(0) }]
-    },
-    fold: (_inputs, node, [type]) => {
-      const value = node.attributes.get('value')
-      const fill = value?.kind === 'tensor' ? (toNumbers(value.value)[0] as number) : 0
-      return result(type, new Array<number>(sizeOf(type?.shape ?? [])).fill(fill))
-    },
-    gradient: none('made from a shape'),
-  },
-  Range: {
-    infer: (c) => {
-      const [start, limit, delta] = [c.numbers(0)[0] as number, c.numbers(1)[0] as number, c.numbers(2)[0] as number]
-      return [{ type: c.type(0).type, shape: [Math.max(0, Math.ceil((limit - start) / delta))] }]
-    },
-    fold: ([start, , delta], _node, [type]) => {
-      const [s, d] = [toNumbers(start as Tensor)[0] as number, toNumbers(delta as Tensor)[0] as number]
-      return result(
-        type,
-        Array.from({ length: type?.shape[0] ?? 0 }, (_, i) => s + i * d),
-      )
-    },
-    gradient: none('made from constants'),
-  },
 } as const satisfies Record<string, Operator>
-
-function clampAxis(axis: number, rank: number): number {
-  return Math.min(Math.max(axis < 0 ? axis + rank : axis, 0), rank)
-}

@@ -1,6 +1,6 @@
 /** Normalisation. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
-import { reshape } from './movement.js'
+import { reshape } from './emit.js'
 import { type GradientContext, type InferContext, normaliseAxis, type Operator, rule } from './operator.js'
 
 function inferBatchNorm(c: InferContext): readonly StaticType[] {
@@ -83,7 +83,9 @@ export const normalizations = {
     infer: inferBatchNorm,
     upgrade: (c) => {
       if (intAttribute(c.node, 'spatial', 1) === 0)
-        return c.refuse('keeps statistics for each position (spatial = 0), which no newer opset has; export the model again')
+        return c.refuse(
+          'keeps statistics for each position (spatial = 0), which no newer opset has; export the model again',
+        )
       if (intAttribute(c.node, 'training_mode', 0) === 1)
         return c.refuse(
           'is exported in training mode; export the model in evaluation mode, or choose train-mode batch norm in Graft',

@@ -1,7 +1,7 @@
 /** Pools. */
 import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { float32, sizeOf } from '../graph/tensor.js'
-import { pad, reshape } from './movement.js'
+import { pad, reshape } from './emit.js'
 import {
   type GradientContext,
   type InferContext,

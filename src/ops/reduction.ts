@@ -2,8 +2,8 @@
 import { type Attribute, attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { keepWhere, sameType } from './elementwise.js'
+import { reshape } from './emit.js'
 import { result, strides } from './fold.js'
-import { reshape } from './movement.js'
 import {
   type Emitter,
   type GradientContext,

@@ -5,6 +5,7 @@
 import { type Dimension, intsAttribute, type StaticType, stringAttribute } from '../graph/graph.js'
 import { convolutions } from './convolution.js'
 import { elementwise } from './elementwise.js'
+import { indexing } from './indexing.js'
 import { logic } from './logic.js'
 import { microsoftProducts, products } from './matmul.js'
 import { movement } from './movement.js'
@@ -12,8 +13,8 @@ import { normalizations } from './normalization.js'
 import { MICROSOFT, none, type Operator, refuse } from './operator.js'
 import { pools } from './pooling.js'
 import { reductions } from './reduction.js'
+import { shapes } from './shapes.js'
 import { extent, groupsOf, windowOf } from './window.js'
-
 
 /** Operators that only gradient rules write. */
 const internal = {
@@ -21,12 +22,15 @@ const internal = {
     infer: (c): readonly StaticType[] => {
       const { type, shape: x } = c.type(0)
       const w = c.shape(1)
-      if (intsAttribute(c.node, 'output_shape') !== undefined) return c.fail('has output_shape; only explicit pads are read')
-      if (stringAttribute(c.node, 'auto_pad', 'NOTSET') !== 'NOTSET') return c.fail('has auto_pad; only explicit pads are read')
+      if (intsAttribute(c.node, 'output_shape') !== undefined)
+        return c.fail('has output_shape; only explicit pads are read')
+      if (stringAttribute(c.node, 'auto_pad', 'NOTSET') !== 'NOTSET')
+        return c.fail('has auto_pad; only explicit pads are read')
       const window = windowOf(c.node, w.slice(2))
       const extra = intsAttribute(c.node, 'output_padding') ?? w.slice(2).map(() => 0)
       const sizes = x.slice(2).map((size, i) => {
-        const covered = (size - 1) * (window.strides[i] as number) + extent(w[i + 2] as number, window.dilations[i] as number)
+        const covered =
+          (size - 1) * (window.strides[i] as number) + extent(w[i + 2] as number, window.dilations[i] as number)
         return covered + (extra[i] as number) - (window.before[i] as number) - (window.after[i] as number)
       })
       return [{ type, shape: [x[0] as number, (w[1] as number) * groupsOf(c.node), ...sizes] }]
@@ -43,11 +47,17 @@ const internal = {
     upgrade: (c) => c.refuse('is a branch, which this version does not read; export the model without control flow'),
     gradient: refuse('branches are not trained by this version'),
   },
-  ScatterElements: { infer: (c): readonly StaticType[] => [c.type(0)], gradient: refuse('scattering is not trained by this version') },
+  ScatterElements: {
+    infer: (c): readonly StaticType[] => [c.type(0)],
+    gradient: refuse('scattering is not trained by this version'),
+  },
 } as const satisfies Record<string, Operator>
 
 function staticShape(shape: readonly Dimension[] | undefined, fail: (message: string) => never): readonly number[] {
-  return shape?.map((d) => (typeof d === 'number' ? d : fail('gives out a value without a static shape'))) ?? fail('gives out a value without a shape')
+  return (
+    shape?.map((d) => (typeof d === 'number' ? d : fail('gives out a value without a static shape'))) ??
+    fail('gives out a value without a shape')
+  )
 }
 
 const constant = {
@@ -60,6 +70,8 @@ export const STANDARD = {
   ...elementwise,
   ...logic,
   ...movement,
+  ...indexing,
+  ...shapes,
   ...reductions,
   ...products,
   ...convolutions,

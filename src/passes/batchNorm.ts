@@ -1,7 +1,7 @@
 /** Rewrites of BatchNormalization for training. The saved graph never sees them. */
 import { attr, floatAttribute, type Node } from '../graph/graph.js'
 import type { GraphBuilder } from '../ops/builder.js'
-import { reshape } from '../ops/movement.js'
+import { reshape } from '../ops/emit.js'
 
 /**
  * Frozen statistics, folded into the convolution before it; W, gamma and beta stay trainable and no activation is touched.
