@@ -1,5 +1,5 @@
 /** Temporary files that a killed process left beside those it was writing. */
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** As `writeFileAtomic` names them. */
@@ -9,4 +9,9 @@ const TEMPORARY = /^\..+\.\d+-[0-9a-f]{12}\.tmp$/
 export async function removeTemporaryFiles(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => [])
   for (const name of names) if (TEMPORARY.test(name)) await rm(join(folder, name), { force: true })
+}
+
+/** Removes a folder that holds nothing; any other is left. */
+export async function removeEmptyFolder(folder: string): Promise<void> {
+  await rmdir(folder).catch(() => undefined)
 }

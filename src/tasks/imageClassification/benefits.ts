@@ -1,14 +1,56 @@
+/**
+ * What transfer brings on the user's own photos, within a time budget: accuracy against the number of labels, against
+ * the same network trained from scratch in the same time, and on photos made worse.
+ */
+import { GraftError, messageOf } from '../../base/errors.js'
+import { duration } from '../../evaluate/format.js'
 import type { Benefits } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
+import type { BenefitContext } from './benefitContext.js'
 import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
+import { measureLabels } from './labelBenefit.js'
+import { measureRobustness } from './robustness.js'
+import { compareScratch } from './scratchBenefit.js'
 import type { Workspace } from './workspace.js'
 
 export async function measureBenefits(
-  _work: Workspace,
-  _choice: Choice,
-  _model: Model,
-  _judged: Judged,
+  work: Workspace,
+  choice: Choice,
+  model: Model,
+  judged: Judged,
 ): Promise<Benefits> {
-  return {}
+  const until = work.watch.seconds() + 60 * work.options.benefitsMinutes
+  const notes: string[] = []
+  const context: BenefitContext = {
+    work,
+    choice,
+    model,
+    judged,
+    left: () => until - work.watch.seconds(),
+    note: (text) => notes.push(text),
+  }
+  const trained = new Set(choice.chosen.trained)
+  if (judged.positions.some((i) => trained.has(i)))
+    return { notes: ['Not measured: there are no photos that took no part in training. Hold some out with --test.'] }
+  const attempt = async <T>(name: string, measure: () => Promise<T | undefined>): Promise<T | undefined> => {
+    if (context.left() <= 0) {
+      context.note(
+        `${name}: not measured, the ${duration(60 * work.options.benefitsMinutes)} of --benefits-minutes were over.`,
+      )
+      return undefined
+    }
+    try {
+      return await measure()
+    } catch (error) {
+      // The model is made; a measurement beside it may fail.
+      if (!(error instanceof GraftError)) throw error
+      context.note(`${name}: not measured (${messageOf(error)})`)
+      return undefined
+    }
+  }
+  const labelCurve = await attempt('Accuracy against labels', () => measureLabels(context))
+  const scratch = await attempt('Training from scratch', () => compareScratch(context))
+  const robustness = await attempt('Degraded photos', () => measureRobustness(context, scratch))
+  return { scratch: scratch?.comparison, labelCurve, robustness, notes }
 }

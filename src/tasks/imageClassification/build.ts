@@ -4,6 +4,7 @@ import { takeRows } from '../../base/matrix.js'
 import type { ImageDataset } from '../../data/types.js'
 import type { Benefits } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
+import { checkSettings } from '../../techniques/fineTuning/settings.js'
 import { assembledLogits, checkEqual, classifierModel, tunedModel } from './assemble.js'
 import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
@@ -15,6 +16,7 @@ import { chooseTechnique, type DataFacts, testShare, validationShare } from './p
 import { countsAt, divide, type PreparedData, prepareData } from './prepare.js'
 import { reportData } from './reportData.js'
 import { runFile } from './runFile.js'
+import { tuningSettings } from './settings.js'
 import { openTrunk } from './trunk.js'
 import { samplesAt, type Workspace } from './workspace.js'
 
@@ -25,8 +27,8 @@ export async function buildModel(
   source: ImageDataset | string,
 ): Promise<{ work: Workspace; finished: Finished }> {
   const { options, context, random, watch, engine } = base
-  const data = await watch.time('Reading photos', () => prepareData(source, options, context))
-  await refuseChange(base, 'fingerprint', data.fingerprint, 'The photos are not those that the run was begun with.')
+  // The cheap part first: a mistake in a name is told before thousands of photos are read.
+  checkSettings(tuningSettings(options, { epochs: options.epochs, lr: options.lr }))
   context.phase('backbone', `Opening the backbone ${options.backbone}`)
   const trunk = await openTrunk(options.backbone, options)
   await refuseChange(
@@ -35,6 +37,8 @@ export async function buildModel(
     trunk.backbone.bytesSha256,
     'The backbone is not the one that the run was begun with.',
   )
+  const data = await watch.time('Reading photos', () => prepareData(source, options, context))
+  await refuseChange(base, 'fingerprint', data.fingerprint, 'The photos are not those that the run was begun with.')
   for (const note of trunk.backbone.notes) context.decide('backbone', trunk.backbone.name, note)
 
   const facts = factsOf(data)

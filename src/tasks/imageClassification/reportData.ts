@@ -95,7 +95,7 @@ function pictureMaker({ data }: Workspace): Pictures {
   const made = new Map<number, Promise<Picture>>()
   return (position) => {
     const known = made.get(position)
-    if (known) return known
+    if (known !== undefined) return known
     const sample = data.dataset.samples[position]!
     const name = sample.id
     const make = async (): Promise<Picture> => {

@@ -12,6 +12,7 @@ import type { Evaluation } from '../../evaluate/evaluation.js'
 import type { ReportData } from '../../evaluate/report/data.js'
 import { checkModelFolder, isModelFolder, saveModelFolder } from '../../models/modelFolder.js'
 import { openEngine } from '../../runtime/engine.js'
+import { DivergedError } from '../../techniques/fineTuning/trainer.js'
 import {
   type Json,
   memoryRunDirectory,
@@ -149,11 +150,23 @@ async function perform(
       await cache.close()
     }
   } catch (error) {
-    throw asAborted(error, context.signal, options.out)
+    const cause = asAborted(error, context.signal, options.out)
+    const hopeless =
+      cause instanceof DivergedError || !(cause instanceof AbortedError || (await hasCheckpoint(directory)))
+    if (hopeless) await directory.discard()
+    throw cause
   } finally {
     watch.stop()
     await directory.close()
   }
+}
+
+/** Without one there is nothing that a later run could not do from its start. */
+async function hasCheckpoint(directory: RunDirectory): Promise<boolean> {
+  return directory.readCheckpoint('checkpoint').then(
+    (found) => found !== undefined,
+    () => false,
+  )
 }
 
 async function openDirectory(

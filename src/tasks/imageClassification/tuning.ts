@@ -2,14 +2,13 @@
 import { sha256, sha256Of } from '#platform'
 import type { Tensor } from '../../graph/tensor.js'
 import { HEAD_BIAS, HEAD_WEIGHT } from '../../models/attach.js'
-import { checkSettings, type TuningSettings } from '../../techniques/fineTuning/settings.js'
+import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import { type TrainingOutcome, train } from '../../techniques/fineTuning/trainer.js'
 import type { TuningJob } from './jobs.js'
 import { classCount, type Workspace } from './workspace.js'
 
 /** Trains, or goes on training. */
 export async function runTuning(work: Workspace, job: TuningJob, settings: TuningSettings): Promise<TrainingOutcome> {
-  checkSettings(settings)
   const { engine, context, directory, data, trunk, options } = work
   const key = sha256Of([
     JSON.stringify([data.fingerprint, trunk.backbone.bytesSha256, trunk.point.features, options.seed, engine.threads]),

@@ -48,6 +48,9 @@ export interface TrainingOutcome {
   readonly skippedSteps: number
 }
 
+/** The training came to nothing and would again: there is no use in resuming it. */
+export class DivergedError extends GraftError {}
+
 const CHECKPOINT = 'checkpoint'
 const LOGITS = 'graft.logits'
 /** So many steps in a row without a finite loss and the training cannot recover. */
@@ -199,7 +202,7 @@ class TrainingLoop {
     }
     if (finite) return
     if (skippedInRow >= HOPELESS)
-      throw new GraftError(
+      throw new DivergedError(
         `The loss or its gradient was not a finite number in ${HOPELESS} steps in a row, at a learning rate of ${short(rate)}.`,
         {
           remedy: `Lower the rate (--lr ${short(learningRate(this.#training.settings) / 10)}), or let it be found (--find-lr).`,

@@ -10,6 +10,7 @@ import {
   paths,
   readFileBytes,
   readFileText,
+  removeEmptyFolder,
   removeFile,
   removeTemporaryFiles,
   writeFileAtomic,
@@ -31,6 +32,8 @@ export interface RunDirectory {
   readCheckpoint(name: string): Promise<SafetensorsFile | undefined>
   /** Removes what only a resumed run would need: the run is complete. */
   finish(): Promise<void>
+  /** The run failed: what it kept is removed where it cannot be gone on with. */
+  discard(): Promise<void>
   /** Lets other processes in; the run may be resumed later. */
   close(): Promise<void>
 }
@@ -116,6 +119,11 @@ function directory(out: string, folder: string, record: RunRecord, lock: FileLoc
       const path = tensorPath(name)
       return (await exists(path)) ? decodeSafetensors(await readFileBytes(path), path) : undefined
     },
+    async discard() {
+      await run.finish()
+      // A folder that only the failed run has made.
+      await removeEmptyFolder(out)
+    },
     async finish() {
       // The record goes first: without it there is no run to resume, whatever else is left.
       await removeFile(paths.join(folder, RECORD))
@@ -136,6 +144,7 @@ export function memoryRunDirectory(): RunDirectory {
     decide: async (_name, make) => make(),
     writeCheckpoint: async () => undefined,
     readCheckpoint: async () => undefined,
+    discard: async () => undefined,
     finish: async () => undefined,
     close: async () => undefined,
   }

@@ -6,6 +6,8 @@ import { after, before, test } from 'node:test'
 import { Random } from '#graft/base/random.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import type { TuningSettings } from '#graft/techniques/fineTuning/settings.js'
+import { firstTrained } from '#graft/techniques/fineTuning/stages.js'
+import { completeState, openStepper } from '#graft/techniques/fineTuning/steps.js'
 import { type Training, type TrainingOutcome, train } from '#graft/techniques/fineTuning/trainer.js'
 import { memoryRunDirectory, openRunDirectory, type RunDirectory } from '#graft/techniques/run/directory.js'
 import type { RunEvent } from '#graft/techniques/run/events.js'
@@ -134,11 +136,36 @@ for (const [name, settings] of Object.entries(VARIANTS)) {
   })
 }
 
-test('gradual unfreezing leaves the lower layers bit-identical while they are frozen', async () => {
-  const { outcome } = await training({ settings: { schedule: 'gradual', epochs: 2, lr: 1e-9, weightDecay: 0 } })
-  assert.ok('w0' in outcome.weights || outcome.epoch === 1)
-  const first = await training({ settings: { schedule: 'gradual', epochs: 3, patience: 1, lr: 3 } })
-  if (first.outcome.epoch === 1) assert.deepEqual(Object.keys(first.outcome.weights).sort(), ['b2', 'w2'])
+test('a step changes the layers from the first trained one on and no other', async () => {
+  const own = await openEngine({ threads: 1 })
+  try {
+    const source = toySamples(8)
+    const network = toyNetwork()
+    const stepper = await openStepper(own, network, 1, source, CLASSES, SETTINGS)
+    await completeState(own, stepper.program, new Set())
+    assert.deepEqual(stepper.program.parameters.map((p) => p.name).sort(), ['b1', 'b2', 'w1', 'w2'])
+    const order = Int32Array.from({ length: 8 }, (_, i) => i)
+    for await (const batch of source.batches({
+      order,
+      start: 0,
+      size: 8,
+      epoch: 0,
+      signal: new AbortController().signal,
+    }))
+      await stepper.step([batch], 0.1, new Random(1))
+    const { w1 } = await own.getState(['w1'])
+    assert.notDeepEqual(w1?.data, network.model.graph.initializers.get('w1')?.data)
+    await assert.rejects(own.getState(['w0']), /never set/)
+  } finally {
+    await own.close()
+  }
+})
+
+test('gradual unfreezing begins with the head and ends with every layer', () => {
+  const firsts = [0, 1, 2, 3, 4].map((epoch) => firstTrained('gradual', epoch, 5, 9))
+  assert.deepEqual(firsts, [8, 6, 4, 2, 0])
+  assert.equal(firstTrained('gradual', 0, 1, 9), 0)
+  assert.equal(firstTrained('lp-ft', 0, 5, 9), 0)
 })
 
 test('early stopping keeps the best epoch', async () => {

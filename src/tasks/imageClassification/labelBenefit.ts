@@ -1,0 +1,56 @@
+/** Accuracy of a linear probe with fewer labels, and the law that follows. */
+import { takeRows } from '../../base/matrix.js'
+import { type LabelCurve, type LabelMeasurement, labelCurve } from '../../evaluate/labelCurve.js'
+import { stratifiedSubset } from '../../techniques/featureExtraction/folds.js'
+import { linearProbe } from '../../techniques/featureExtraction/linearProbe.js'
+import { type BenefitContext, correctness } from './benefitContext.js'
+import { fitOnFeatures } from './probe.js'
+import { classCount, labelsAt } from './workspace.js'
+
+const SIZES = 6
+/** Draws of the smaller sizes, whose accuracy depends on which photos they hold. */
+const REPEATS = 3
+
+export async function measureLabels({
+  work,
+  choice,
+  judged,
+  left,
+  note,
+}: BenefitContext): Promise<LabelCurve | undefined> {
+  const { features, random, context } = work
+  const pool = choice.chosen.trained
+  const classes = classCount(work)
+  const labels = labelsAt(work, pool)
+  const smallest = Math.min(2 * classes, pool.length)
+  const sizes = [
+    ...new Set(
+      Array.from({ length: SIZES }, (_, i) => Math.round(smallest * (pool.length / smallest) ** (i / (SIZES - 1)))),
+    ),
+  ]
+  const measured: LabelMeasurement[] = []
+  const progress = context.progress('benefits', sizes.length, 'numbers of labels')
+  for (const [k, size] of sizes.entries()) {
+    const repeats = size === pool.length ? 1 : REPEATS
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      if (left() <= 0) {
+        note('The curve of accuracy against labels was cut short by the time.')
+        break
+      }
+      const draw = random.fork('labels', size, repeat)
+      const subset = Int32Array.from(stratifiedSubset(labels, classes, size, draw), (i) => pool[i]!)
+      const quiet = { ...work, context: { ...context, progress: () => SILENT } }
+      const probe = await fitOnFeatures(quiet, subset, linearProbe(), `labels ${size} ${repeat}`)
+      const correct = correctness(probe.logits(takeRows(features, judged.positions)), judged.labels)
+      const accuracy = correct.reduce((sum, one) => sum + one, 0) / correct.length
+      measured.push({ labels: subset.length, accuracy, n: correct.length, correct })
+    }
+    progress.set(k + 1)
+  }
+  if (measured.length === 0) return undefined
+  if (choice.chosen.kind === 'tuned')
+    note('Accuracy against labels is that of the linear probe, which is quick to repeat.')
+  return labelCurve(measured, random.fork('label curve'))
+}
+
+const SILENT = { advance: () => undefined, set: () => undefined }

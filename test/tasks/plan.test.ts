@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { trainSchema } from '#graft/tasks/imageClassification/options.js'
+import {
+  better,
+  chooseTechnique,
+  fittingEpochs,
+  testShare,
+  validationShare,
+} from '#graft/tasks/imageClassification/plan.js'
+
+const options = (given: object = {}) => trainSchema.parse({ data: 'photos', ...given })
+const facts = (each: number, classes = 10, given: object = {}) => ({
+  trainCounts: Array(classes).fill(each) as number[],
+  hasValidation: false,
+  hasTest: false,
+  ...given,
+})
+
+test('few photos are left to feature extraction, many are tried both ways', () => {
+  assert.equal(chooseTechnique(options(), facts(8)).value, 'feature-extraction')
+  assert.match(
+    chooseTechnique(options(), facts(8)).reason,
+    /80 training photos in 10 classes, at least 8 each, are few/,
+  )
+  assert.equal(chooseTechnique(options(), facts(100)).value, 'both')
+  assert.equal(chooseTechnique(options(), { ...facts(100), trainCounts: [500, 500, 3] }).value, 'feature-extraction')
+  assert.equal(chooseTechnique(options({ technique: 'fine-tuning' }), facts(8)).value, 'fine-tuning')
+  assert.equal(chooseTechnique(options({ unfreeze: 2 }), facts(100)).value, 'feature-extraction')
+  assert.equal(chooseTechnique(options({ classifier: 'knn' }), facts(100)).value, 'feature-extraction')
+})
+
+test('photos are held out for the test only where the data has none and can spare them', () => {
+  assert.equal(testShare(options(), facts(100, 10, { hasTest: true })).value, 0)
+  assert.equal(testShare(options(), facts(100)).value, 0.2)
+  assert.equal(testShare(options(), facts(5)).value, 0)
+  assert.match(testShare(options(), facts(5)).reason, /cross-validation/)
+  assert.equal(testShare(options({ test: 0.4 }), facts(5)).value, 0.4)
+})
+
+test('photos are held out to choose by only where there is something to choose', () => {
+  assert.equal(validationShare(options(), facts(100), 'feature-extraction').value, 0)
+  assert.equal(validationShare(options(), facts(100), 'both').value, 0.1)
+  assert.equal(validationShare(options({ unfreeze: 1 }), facts(100), 'feature-extraction').value, 0.1)
+  assert.equal(validationShare(options(), facts(100, 10, { hasValidation: true }), 'both').value, 0)
+  assert.equal(validationShare(options({ validation: 0.3 }), facts(100), 'both').value, 0.3)
+})
+
+test('as many epochs as fit, and the better of two', () => {
+  assert.equal(fittingEpochs(5, 60, 200), 3)
+  assert.equal(fittingEpochs(5, 60, 2000), 5)
+  assert.equal(fittingEpochs(5, 60, -10), 0)
+  assert.equal(better({ accuracy: 0.9, loss: 2 }, { accuracy: 0.8, loss: 1 }), 'first')
+  assert.equal(better({ accuracy: 0.8, loss: 2 }, { accuracy: 0.8, loss: 1 }), 'second')
+})
