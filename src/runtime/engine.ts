@@ -11,6 +11,7 @@ import type { HostTensor, Program } from './types.js'
 export interface EngineOptions {
   /** Threads for the arithmetic. @default the machine's cores */
   readonly threads?: number
+  /** Nothing is opened once it is aborted. An open engine goes on, so that a run can still save where it is. */
   readonly signal?: AbortSignal
 }
 
@@ -26,6 +27,7 @@ export interface Engine {
   setState(values: Readonly<Record<string, HostTensor>>): Promise<void>
   /** Copies of the named states. */
   getState(names: readonly string[]): Promise<Record<string, HostTensor>>
+  /** Rejects everything that is pending; resolves when the run that is under way has ended. */
   close(): Promise<void>
 }
 
@@ -42,6 +44,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   >()
   const worker = startWorker(new URL('./worker.js', import.meta.url))
   let closed: Error | undefined
+  let ended = false
   const fail = (error: Error) => {
     closed ??= error
     for (const { reject } of pending.values()) reject(error)
@@ -54,17 +57,30 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     if (reply.ok) waiting?.resolve(reply.tensors as Record<string, HostTensor>)
     else waiting?.reject(new GraftError(`onnxruntime: ${shortened(reply.message)}`))
   })
-  worker.onExit((reason) => fail(new GraftError(`The engine's worker ended: ${reason}`)))
+  worker.onExit((reason) => {
+    ended = true
+    fail(new GraftError(`The engine's worker ended: ${reason}`))
+  })
 
   let next = 0
   const ask = (request: Request): Promise<Record<string, HostTensor>> => {
     if (closed) return Promise.reject(closed)
+    return post(request)
+  }
+  const post = (request: Request): Promise<Record<string, HostTensor>> => {
     const id = next++
     return new Promise((resolve, reject) => {
       pending.set(id, { resolve, reject })
       const envelope: Envelope = { id, request }
       worker.send(envelope)
     })
+  }
+  let closing: Promise<void> | undefined
+  const shut = async () => {
+    fail(new GraftError('The engine is closed.'))
+    // A thread that is stopped inside onnxruntime takes the whole process down, so its run is waited for.
+    if (!ended) await post({ kind: 'close' }).catch(() => {})
+    await worker.stop()
   }
 
   let programs = 0
@@ -84,9 +100,9 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
       await ask({ kind: 'setState', values })
     },
     getState: (names) => ask({ kind: 'getState', names }),
-    async close() {
-      fail(new GraftError('The engine is closed.'))
-      await worker.stop()
+    close() {
+      closing ??= shut()
+      return closing
     },
   }
 }

@@ -13,6 +13,8 @@ export type Request =
   | { readonly kind: 'release'; readonly program: number }
   | { readonly kind: 'setState'; readonly values: Readonly<Record<string, HostTensor>> }
   | { readonly kind: 'getState'; readonly names: readonly string[] }
+  /** Nothing that waits is begun; answered when nothing runs. */
+  | { readonly kind: 'close' }
 
 export type Reply =
   | { readonly id: number; readonly ok: true; readonly tensors: Readonly<Record<string, HostTensor>> }

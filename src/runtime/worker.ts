@@ -8,13 +8,15 @@ import type { HostTensor } from './types.js'
 const port = workerPort()
 const sessions = new Sessions()
 let last: Promise<void> = Promise.resolve()
+let closed = false
 
 port.receive((message) => {
   const { id, request } = message as Envelope
+  closed ||= request.kind === 'close'
   last = last.then(async () => {
     let reply: Reply
     try {
-      reply = { id, ok: true, tensors: await serve(request) }
+      reply = { id, ok: true, tensors: closed ? {} : await serve(request) }
     } catch (error) {
       reply = { id, ok: false, message: messageOf(error) }
     }
@@ -37,5 +39,7 @@ async function serve(request: Request): Promise<Readonly<Record<string, HostTens
       return {}
     case 'getState':
       return sessions.getState(request.names)
+    case 'close':
+      return {}
   }
 }
