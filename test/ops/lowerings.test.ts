@@ -23,7 +23,10 @@ const FILES = [
   'pooling',
   'reduction',
   'movement',
+  'indexing',
+  'shapes',
   'elementwise',
+  'emit',
   'window',
 ]
 /** What only errors, reading, or defaults that the types ask for reach. */

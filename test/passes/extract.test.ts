@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { GraftError } from '#graft/base/errors.js'
+import { emptyGraph } from '#graft/graph/graph.js'
 import { extract, frontier } from '#graft/passes/extract.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { floats } from '#graft/runtime/types.js'
@@ -85,6 +86,47 @@ describe('extract', () => {
       ['scale', 'x'],
     )
     assert.deepEqual([...fed.graph.initializers.keys()], ['w1'])
+  })
+
+  it('keeps what branches read from outside', async () => {
+    const branch = (name: string, weight: string) => ({
+      kind: 'graph' as const,
+      value: {
+        ...emptyGraph(name),
+        outputs: [value(`${name} out`, undefined)],
+        nodes: [node('Mul', ['hidden', weight], [`${name} out`])],
+      },
+    })
+    const source = model({
+      inputs: [value('x', [2, 4]), value('switch', [], 'bool')],
+      outputs: [value('y', [2, 4])],
+      nodes: [
+        node('Neg', ['x'], ['hidden']),
+        node('If', ['switch'], ['y'], { then_branch: branch('then', 'a'), else_branch: branch('else', 'b') }),
+        node('Exp', ['x'], ['unused']),
+      ],
+      initializers: new Map([
+        ['a', weights([4], 1)],
+        ['b', weights([4], 2)],
+        ['c', weights([4], 3)],
+      ]),
+    })
+    const part = extract(source, [], [value('y', [2, 4])])
+    assert.deepEqual(
+      part.graph.nodes.map((n) => n.opType),
+      ['Neg', 'If'],
+    )
+    assert.deepEqual([...part.graph.initializers.keys()], ['a', 'b'])
+    const feeds = {
+      x: floats([2, 4], waves(1, 8)),
+      switch: { type: 'bool', dims: [], data: Uint8Array.of(1) },
+    } as const
+    const whole = await runOnce(engine, source, feeds)
+    assertClose((await runOnce(engine, part, feeds)).y?.data, whole.y?.data as Float32Array, 'y')
+    assert.deepEqual(
+      frontier(source, (p) => p === 'a'),
+      ['switch', 'hidden'],
+    )
   })
 
   it('names a value that does not exist', () => {
