@@ -1,0 +1,22 @@
+/** What every benchmark is told. */
+export interface BenchSettings {
+  /** Markdown for the documentation; columns for a terminal otherwise. */
+  readonly markdown: boolean
+  /** How often each side runs; the sides take turns. */
+  readonly rounds: number
+  readonly threads: number
+  /** Timed steps in each process of the step benchmark. */
+  readonly steps: number
+  /** Epochs of PyTorch's tutorial job; its usual 10 otherwise. */
+  readonly epochs: number | undefined
+  /** Networks of the step benchmark. */
+  readonly nets: readonly string[]
+  readonly batch: number
+  /** The folder with clothing and clothing-mini in it. */
+  readonly data: string
+}
+
+/** Tells how far a benchmark is, without getting into its table. */
+export function tell(text: string): void {
+  console.error(text)
+}
