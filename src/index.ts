@@ -62,5 +62,6 @@ export {
   type TransferResult,
   transfer,
 } from './tasks/imageClassification/transfer.js'
+export { AbortedError } from './techniques/run/aborted.js'
 export type { EventOf, PhaseName, RunEvent } from './techniques/run/events.js'
-export { AbortedError, type Run } from './techniques/run/run.js'
+export type { Run } from './techniques/run/run.js'

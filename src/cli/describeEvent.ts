@@ -8,8 +8,12 @@ export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'phase':
       return visible(event.message)
-    case 'decision':
-      return `  ${event.name}: ${String(event.choice)} (${event.reason})`
+    case 'decision': {
+      const { name, choice, reason } = event
+      // A sentence stands after the choice, a phrase in brackets.
+      const why = reason.endsWith('.') ? `. ${reason}` : ` (${reason})`
+      return visible(`  ${name}: ${String(choice)}${why}`)
+    }
     case 'epoch':
       return `  ${describeEpoch(event)}`
     case 'metric':

@@ -4,7 +4,7 @@
  * signal). What a verb needs is loaded when it runs, so that help and the first line come at once.
  */
 import { UsageError } from '../base/errors.js'
-import { AbortedError } from '../techniques/run/run.js'
+import { AbortedError } from '../techniques/run/aborted.js'
 import type { CommandContext } from './context.js'
 import { type Interrupts, watchInterrupts } from './interrupt.js'
 import { describeError, type Output, openOutput } from './output.js'

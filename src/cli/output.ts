@@ -4,8 +4,8 @@
  */
 import { GraftError, InternalError, messageOf } from '../base/errors.js'
 import { duration } from '../evaluate/format.js'
+import { AbortedError } from '../techniques/run/aborted.js'
 import type { EventOf, RunEvent } from '../techniques/run/events.js'
-import { AbortedError } from '../techniques/run/run.js'
 import { describeEvent } from './describeEvent.js'
 
 export interface Output {

@@ -46,7 +46,8 @@ export async function parseCommandLine(argv: readonly string[]): Promise<Call | 
     .addHelpText('after', '\nExample: graft train ./photos --out ./my-model\nHelp on one command: graft train --help')
   quiet(program)
   for (const verb of Object.keys(VERBS) as Verb[]) {
-    const command = verbCommand(verb)
+    // Describing a schema takes a while: only the verb that is called needs it.
+    const command = argv.includes(verb) ? verbCommand(verb) : plainCommand(verb)
     command.action((...args: unknown[]) => {
       const positionals = args.slice(0, command.registeredArguments.length)
       raw.push({ verb, values: command.opts(), positionals })
@@ -70,14 +71,18 @@ export async function parseCommandLine(argv: readonly string[]): Promise<Call | 
   return toCall(parsed.verb, parsed.values, parsed.positionals)
 }
 
-function verbCommand(verb: Verb): Command {
-  const { schema, summary } = VERBS[verb]
+function plainCommand(verb: Verb): Command {
+  const { summary } = VERBS[verb]
   const command = new Command(verb)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
     .summary(summary)
   quiet(command)
-  command.helpOption('-h, --help', 'show this help').configureHelp({ sortOptions: false })
-  for (const option of describeOptions(schema)) {
+  return command.helpOption('-h, --help', 'show this help').configureHelp({ sortOptions: false })
+}
+
+function verbCommand(verb: Verb): Command {
+  const command = plainCommand(verb)
+  for (const option of describeOptions(VERBS[verb].schema)) {
     if (option.positional) command.addArgument(argument(option))
     else for (const flag of flags(option)) command.addOption(flag)
   }

@@ -13,7 +13,7 @@ import {
   type TransferOptions,
   transfer,
 } from '#graft/index.js'
-import { AbortedError } from '#graft/techniques/run/run.js'
+import { AbortedError } from '#graft/techniques/run/aborted.js'
 import { smallPhotos } from '../support/graft.js'
 import { writeTinyBackbone } from '../support/tinyBackbone.js'
 
@@ -51,7 +51,7 @@ async function train(
 test('with no options few photos are left to feature extraction; the model predicts what was measured', async () => {
   const out = join(folder, 'auto')
   const { events, result } = await train({ out, report: true })
-  assert.ok(events.some((e) => e.type === 'decision' && e.name === 'technique' && e.choice === 'feature-extraction'))
+  assert.ok(events.some((e) => e.type === 'decision' && e.name === 'technique' && e.choice === 'feature extraction'))
   assert.equal(events.at(-1)?.type, 'done')
   assert.equal(result.evaluation?.n, 12)
   assert.equal(result.evaluation.split, 'test')

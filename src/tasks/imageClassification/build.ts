@@ -46,13 +46,9 @@ export async function buildModel(
   const test = testShare(options, facts)
   const validation = validationShare(options, facts, technique.value)
   context.phase('plan', 'Planning')
-  context.decide(
-    'technique',
-    technique.value === 'both' ? 'feature extraction, then fine-tuning' : technique.value,
-    technique.reason,
-  )
-  context.decide('test', test.value, test.reason)
-  context.decide('validation', validation.value, validation.reason)
+  context.decide('technique', TECHNIQUE_NAMES[technique.value], technique.reason)
+  context.decide('test photos', shareText(test.value, data.given.has('test')), test.reason)
+  context.decide('validation photos', shareText(validation.value, data.given.has('validation')), validation.reason)
   const split = divide(data, { validation: validation.value, test: test.value }, random.fork('split'))
   refuseEmpty(data, split.train)
 
@@ -79,7 +75,7 @@ export async function buildModel(
   })
   const work: Workspace = { ...base, data, trunk, split, features }
   const choice = await choose(work, technique.value)
-  context.decide('kept', choice.title, choice.reason)
+  if (choice.items.length > 1) context.decide('kept', choice.title, choice.reason)
 
   context.phase('evaluation', 'Measuring')
   const { model, judged } = await watch.time('Evaluation', () => assembleAndJudge(work, choice))
@@ -106,6 +102,16 @@ export async function buildModel(
     reportData(work, { choice, judged, baselines: found, splitRule, benefits, runFile: file }),
   )
   return { work, finished: { model, choice, judged, report, runFile: file } }
+}
+
+const TECHNIQUE_NAMES = {
+  'feature-extraction': 'feature extraction',
+  'fine-tuning': 'fine-tuning',
+  both: 'feature extraction, then fine-tuning',
+} as const
+
+function shareText(share: number, given: boolean): string {
+  return given ? 'as given' : share === 0 ? 'none' : `${Math.round(100 * share)}%`
 }
 
 /** Refuses to go on where the run's past was made from something else. */

@@ -7,7 +7,7 @@ import type { Candidate } from '../../evaluate/report/data.js'
 import { type FittedClassifier, type LinearHead, linearLogits } from '../../techniques/featureExtraction/classifier.js'
 import { learningRate } from '../../techniques/fineTuning/settings.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
-import { AbortedError } from '../../techniques/run/run.js'
+import { AbortedError } from '../../techniques/run/aborted.js'
 import { CLASSIFIER_TITLES } from './classifiers.js'
 import { type TuningJob, upperJob, wholeJob } from './jobs.js'
 import { AUTO_MINUTES, better, fittingEpochs, type Tried } from './plan.js'
@@ -78,7 +78,7 @@ async function classifierOnly(work: Workspace): Promise<Choice> {
   return {
     chosen: { kind: 'classifier', classifier, trained: split.train, epochs: 0 },
     title,
-    reason: `${title} on the features of the frozen backbone was the one thing to try.`,
+    reason: 'The backbone stays as it is; its features are classified.',
     items,
     split: validated ? 'validation' : 'cross-validation',
     outcome: undefined,

@@ -13,6 +13,7 @@ import type { ReportData } from '../../evaluate/report/data.js'
 import { checkModelFolder, isModelFolder, saveModelFolder } from '../../models/modelFolder.js'
 import { openEngine } from '../../runtime/engine.js'
 import { DivergedError } from '../../techniques/fineTuning/trainer.js'
+import { AbortedError } from '../../techniques/run/aborted.js'
 import {
   type Json,
   memoryRunDirectory,
@@ -20,7 +21,7 @@ import {
   type RunDirectory,
   readUnfinished,
 } from '../../techniques/run/directory.js'
-import { AbortedError, type Run, type RunContext, startRun } from '../../techniques/run/run.js'
+import { type Run, type RunContext, startRun } from '../../techniques/run/run.js'
 import { parseOptions } from '../schema.js'
 import { buildModel } from './build.js'
 import { type ImageModel, imageModel } from './model.js'

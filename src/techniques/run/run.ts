@@ -2,7 +2,7 @@
  * A run: work that can be awaited for its result, iterated for its events, and aborted. The work begins at once and goes on
  * whether or not anyone listens.
  */
-import { messageOf } from '../../base/errors.js'
+import { throwIfAborted } from './aborted.js'
 import type { PhaseName, RunEvent } from './events.js'
 import { type Progress, startProgress } from './progress.js'
 
@@ -21,18 +21,6 @@ export interface Run<T> extends PromiseLike<T>, AsyncIterable<RunEvent> {
   abort(reason?: unknown): void
   /** A plain promise of the result. */
   result(): Promise<T>
-}
-
-/** A run that was stopped by its signal. */
-export class AbortedError extends Error {
-  override readonly name = 'AbortError'
-  /** The folder from which it can go on; undefined where nothing was kept. */
-  readonly resumeFrom: string | undefined
-
-  constructor(message: string, options: { resumeFrom?: string; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.resumeFrom = options.resumeFrom
-  }
 }
 
 /**
@@ -95,17 +83,6 @@ export function startRun<T>(
       await promise
     },
   }
-}
-
-/** Throws an {@link AbortedError} where the signal says so. */
-export function throwIfAborted(signal: AbortSignal | undefined, resumeFrom?: string): void {
-  if (!signal?.aborted) return
-  const reason: unknown = signal.reason
-  const plain = reason === undefined || (reason instanceof DOMException && reason.name === 'AbortError')
-  throw new AbortedError(plain ? 'The run was stopped.' : `The run was stopped: ${messageOf(reason)}`, {
-    ...(resumeFrom === undefined ? {} : { resumeFrom }),
-    cause: reason,
-  })
 }
 
 class Listener {

@@ -9,9 +9,10 @@ import type { TuningSettings } from '#graft/techniques/fineTuning/settings.js'
 import { firstTrained } from '#graft/techniques/fineTuning/stages.js'
 import { completeState, openStepper } from '#graft/techniques/fineTuning/steps.js'
 import { type Training, type TrainingOutcome, train } from '#graft/techniques/fineTuning/trainer.js'
+import { AbortedError } from '#graft/techniques/run/aborted.js'
 import { memoryRunDirectory, openRunDirectory, type RunDirectory } from '#graft/techniques/run/directory.js'
 import type { RunEvent } from '#graft/techniques/run/events.js'
-import { AbortedError, startRun } from '#graft/techniques/run/run.js'
+import { startRun } from '#graft/techniques/run/run.js'
 import { CLASSES, SETTINGS, toyNetwork, toySamples } from './toy.js'
 
 let engine: Engine

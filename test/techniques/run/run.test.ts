@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { AbortedError, throwIfAborted } from '#graft/techniques/run/aborted.js'
 import type { RunEvent } from '#graft/techniques/run/events.js'
-import { AbortedError, startRun, throwIfAborted } from '#graft/techniques/run/run.js'
+import { startRun } from '#graft/techniques/run/run.js'
 
 async function collected(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
   const events: RunEvent[] = []
