@@ -52,7 +52,7 @@ export const reductionCases: readonly OperatorCase[] = [
   untouched('ReduceSumSquare'),
   ...reduce('ReduceL1', avoiding(0)),
   untouched('ReduceL1', avoiding(0)),
-  ...reduce('ReduceL2'),
+  ...reduce('ReduceL2', awayFromZero),
   untouched('ReduceL2', awayFromZero),
   ...reduce('ReduceLogSum', between(0.3, 2)),
   untouched('ReduceLogSum', between(0.3, 2)),
