@@ -6,7 +6,8 @@ export interface Matrix {
 }
 
 export function matrix(rows: number, columns: number, data = new Float32Array(rows * columns)): Matrix {
-  if (data.length !== rows * columns) throw new RangeError(`matrix ${rows} x ${columns} needs ${rows * columns} numbers, got ${data.length}`)
+  if (data.length !== rows * columns)
+    throw new RangeError(`matrix ${rows} x ${columns} needs ${rows * columns} numbers, got ${data.length}`)
   return { rows, columns, data }
 }
 
