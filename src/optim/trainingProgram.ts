@@ -57,6 +57,9 @@ export interface TrainingProgram {
 /** Name of the state in which an optimizer slot of a parameter lies. */
 export const slotName = (parameter: string, slot: string): string => `${parameter}.${slot}`
 
+/** What a step gives out besides state: scalars, `finite` being 1 or 0. The prefix keeps them apart from a network's values. */
+export const STEP_OUTPUTS = { loss: 'graft.loss', gradientNorm: 'graft.gradient_norm', finite: 'graft.finite' } as const
+
 /** Name of the state that counts the steps that changed something. */
 export const STEP = 'graft.step'
 
@@ -89,7 +92,7 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
   const plan: UpdatePlan = { ...options, parameters, decays: (name) => groups.get(name)?.decays ?? true }
   const moved = bindStatistics(options.forward, state)
   const statistics = moved.map(({ name }) => name)
-  g.output('loss', g.op('Identity', [loss]))
+  g.output(STEP_OUTPUTS.loss, g.op('Identity', [loss]))
   for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
 
   if (!options.accumulate) {
@@ -185,8 +188,8 @@ function appendUpdate(
   )
   const suspects = g.op('Add', [norm, g.op('Mul', [loss, g.float(0)])])
   const finite = g.op('Not', [g.op('Or', [g.op('IsNaN', [suspects]), g.op('IsInf', [suspects])])])
-  g.output('grad_norm', norm)
-  g.output('finite', g.op('Cast', [finite], { to: attr.int(1) }))
+  g.output(STEP_OUTPUTS.gradientNorm, norm)
+  g.output(STEP_OUTPUTS.finite, g.op('Cast', [finite], { to: attr.int(1) }))
 
   const branch = new GraphBuilder('update', 'update/')
   // Two parameters of one sum have one gradient between them.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { adam, adamW, type Optimizer, sgd } from '#graft/optim/optimizer.js'
-import { STEP } from '#graft/optim/trainingProgram.js'
+import { STEP, STEP_OUTPUTS } from '#graft/optim/trainingProgram.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { assertClose } from '../support/compare.js'
 import { batch, compile, type Options, rates, scalarOf, stateOf } from './network.js'
@@ -50,9 +50,9 @@ describe('optimizers', () => {
       await engine.setState(program.initialState)
       for (const [i, loss] of expected.losses.entries()) {
         const found = await step.run({ ...batch(i), ...rates(program, (group) => rate(i, group)) })
-        assertClose([scalarOf(found.loss)], [loss], `loss of step ${i}`)
-        assertClose([scalarOf(found.grad_norm)], [expected.norms[i] as number], `norm of step ${i}`, 1e-4)
-        assert.equal(scalarOf(found.finite), 1)
+        assertClose([scalarOf(found[STEP_OUTPUTS.loss])], [loss], `loss of step ${i}`)
+        assertClose([scalarOf(found[STEP_OUTPUTS.gradientNorm])], [expected.norms[i] as number], `norm of step ${i}`, 1e-4)
+        assert.equal(scalarOf(found[STEP_OUTPUTS.finite]), 1)
         assert.deepEqual(found['logits out']?.dims, [4, 2])
       }
       const state = await stateOf(engine, program)

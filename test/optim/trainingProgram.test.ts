@@ -5,7 +5,7 @@ import { GraftError, InternalError } from '#graft/base/errors.js'
 import { attr } from '#graft/graph/graph.js'
 import { float32, type Tensor, toNumbers } from '#graft/graph/tensor.js'
 import { adamW, sgd } from '#graft/optim/optimizer.js'
-import { STEP, slotName, type TrainingProgram } from '#graft/optim/trainingProgram.js'
+import { STEP, STEP_OUTPUTS, slotName, type TrainingProgram } from '#graft/optim/trainingProgram.js'
 import { specialise } from '#graft/passes/specialise.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { floats, type HostTensor, scalarTensor } from '#graft/runtime/types.js'
@@ -97,9 +97,9 @@ describe('training program', () => {
       const program = withTrainedNorm({ optimizer: adamW(), clipNorm: 1, ema: 0.9 })
       assert.deepEqual([...program.statistics], ['mean', 'variance'])
       const before = await train(program, [images(0), images(1)])
-      assert.equal(scalarOf(before.last.finite), 1)
+      assert.equal(scalarOf(before.last[STEP_OUTPUTS.finite]), 1)
       const after = await train(program, [images(0), images(1), spoiled(images(2), 'x', bad)])
-      assert.equal(scalarOf(after.last.finite), 0)
+      assert.equal(scalarOf(after.last[STEP_OUTPUTS.finite]), 0)
       assert.deepEqual(moved(after.state, before.state), [])
       // And the step that follows is the one that would have followed.
       const without = await train(program, [images(0), images(1), images(3)])
@@ -127,14 +127,14 @@ describe('training program', () => {
     const program = offset(false)
     const untouched = await train(program, [])
     const good = await train(program, [feeds(1)])
-    assert.equal(scalarOf(good.last.finite), 1)
+    assert.equal(scalarOf(good.last[STEP_OUTPUTS.finite]), 1)
     assert.ok(moved(good.state, untouched.state).includes('w1'))
     const bad = await train(program, [feeds(Number.POSITIVE_INFINITY)])
-    assert.equal(scalarOf(bad.last.finite), 0)
-    assert.ok(Number.isFinite(scalarOf(bad.last.grad_norm)))
+    assert.equal(scalarOf(bad.last[STEP_OUTPUTS.finite]), 0)
+    assert.ok(Number.isFinite(scalarOf(bad.last[STEP_OUTPUTS.gradientNorm])))
     assert.deepEqual(moved(bad.state, untouched.state), [])
     const summed = await accumulated(offset(true), [[feeds(1), feeds(Number.NaN)]])
-    assert.equal(scalarOf(summed.last.finite), 0)
+    assert.equal(scalarOf(summed.last[STEP_OUTPUTS.finite]), 0)
     assert.deepEqual(moved(summed.state, offset(true).initialState), [])
   })
 
@@ -196,8 +196,8 @@ describe('training program', () => {
           Array.from({ length: 4 / size }, (_, k) => batch(i, k * size, (k + 1) * size)),
         )
         const { state, last } = await accumulated(program, steps)
-        assert.equal(scalarOf(last.finite), 1)
-        assertClose([scalarOf(last.grad_norm)], [scalarOf(whole.last.grad_norm)], 'gradient norm', 1e-4)
+        assert.equal(scalarOf(last[STEP_OUTPUTS.finite]), 1)
+        assertClose([scalarOf(last[STEP_OUTPUTS.gradientNorm])], [scalarOf(whole.last[STEP_OUTPUTS.gradientNorm])], 'gradient norm', 1e-4)
         for (const [name, tensor] of Object.entries(whole.state))
           assertClose(state[name]?.data, tensor.data, `${name}, micro-batches of ${size}`, 1e-5, 1e-6)
         for (const { name } of program.parameters)
@@ -217,7 +217,7 @@ describe('training program', () => {
         [images(0), images(1)],
         [bad, images(3)],
       ])
-      assert.equal(scalarOf(after.last.finite), 0)
+      assert.equal(scalarOf(after.last[STEP_OUTPUTS.finite]), 0)
       assert.deepEqual(moved(after.state, before.state), [])
     }
   })
@@ -274,8 +274,8 @@ describe('training program', () => {
       Array.from({ length: 40 }, () => batch(0)),
     )
     assert.ok(
-      scalarOf(many.last.loss) < 0.95 * scalarOf(one.last.loss),
-      `${scalarOf(one.last.loss)} to ${scalarOf(many.last.loss)}`,
+      scalarOf(many.last[STEP_OUTPUTS.loss]) < 0.95 * scalarOf(one.last[STEP_OUTPUTS.loss]),
+      `${scalarOf(one.last[STEP_OUTPUTS.loss])} to ${scalarOf(many.last[STEP_OUTPUTS.loss])}`,
     )
   })
 })

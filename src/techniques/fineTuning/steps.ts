@@ -2,7 +2,7 @@
 import type { Random } from '../../base/random.js'
 import type { MixOptions } from '../../data/augment.js'
 import { mixBatch } from '../../data/mixing.js'
-import type { TrainingProgram } from '../../optim/trainingProgram.js'
+import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
 import type { Engine } from '../../runtime/engine.js'
 import { floats, type HostTensor, scalarTensor } from '../../runtime/types.js'
 import type { Batch, Network, SampleSource } from './network.js'
@@ -64,14 +64,14 @@ export async function openStepper(
           ),
         )
         const results = await step.run(apply ? feeds : { ...feeds, ...rates(rate) })
-        loss += scalarOf(results.loss)
+        loss += scalarOf(results[STEP_OUTPUTS.loss])
         applied = results
       }
       if (apply) applied = await apply.run(rates(rate))
       return {
         loss,
-        finite: scalarOf(applied.finite) !== 0 && Number.isFinite(loss),
-        gradientNorm: scalarOf(applied.grad_norm),
+        finite: scalarOf(applied[STEP_OUTPUTS.finite]) !== 0 && Number.isFinite(loss),
+        gradientNorm: scalarOf(applied[STEP_OUTPUTS.gradientNorm]),
       }
     },
     async release() {
