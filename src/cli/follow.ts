@@ -10,7 +10,7 @@ export async function follow(run: Run<TransferResult>, { output }: CommandContex
   output.end()
   const { summaryLines } = await import('../evaluate/summary.js')
   output.line('')
-  for (const { text } of summaryLines(report)) output.line(text)
+  for (const { text, kind } of summaryLines(report)) output.line(text, kind)
   output.line('')
   if (reportPath !== undefined) output.line(`Look at ${quoted(reportPath)}`)
   if (out !== undefined) output.line(`Use it: npx graft-ml predict ${quoted(out)} photo.jpg`)

@@ -2,8 +2,10 @@
  * What the command line prints: JSON lines for programs, a bar that redraws itself on a terminal, plain lines elsewhere.
  * Results and progress go to standard output, errors and (with `--json`) nothing else to standard error.
  */
+import { styleText } from 'node:util'
 import { GraftError, InternalError, messageOf } from '../base/errors.js'
 import { duration } from '../evaluate/format.js'
+import type { SummaryLine } from '../evaluate/summary.js'
 import { AbortedError } from '../techniques/run/aborted.js'
 import type { EventOf, RunEvent } from '../techniques/run/events.js'
 import { describeEvent } from './describeEvent.js'
@@ -13,7 +15,7 @@ export interface Output {
   /** An event for a person only. */
   show(event: RunEvent): void
   /** A line for a person; nothing with `--json`. */
-  line(text: string): void
+  line(text: string, kind?: LineKind): void
   /** A warning, on standard error. */
   warn(text: string): void
   /** An object for a program; nothing without `--json`. */
@@ -21,6 +23,9 @@ export interface Output {
   /** Clears the bar. */
   end(): void
 }
+
+/** What a line is, so that a terminal can show it. */
+export type LineKind = SummaryLine['kind']
 
 export interface Streams {
   readonly out: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number }
@@ -71,9 +76,9 @@ function terminalOutput({ out, err }: Streams): Output {
     if (bar !== '') out.write('\r\u001b[2K')
     bar = ''
   }
-  const line = (text: string) => {
+  const line = (text: string, kind: LineKind = 'text') => {
     clear()
-    out.write(`${text}\n`)
+    out.write(`${styled(text, kind)}\n`)
   }
   const event = (event: RunEvent) => {
     if (event.type === 'progress') {
@@ -86,7 +91,7 @@ function terminalOutput({ out, err }: Streams): Output {
     const text = describeEvent(event)
     if (text === undefined) return
     const kept = event.type === 'phase' ? '' : bar
-    line(text)
+    line(text, LINE_KINDS[event.type])
     if (kept !== '') {
       out.write(kept)
       bar = kept
@@ -103,6 +108,21 @@ function terminalOutput({ out, err }: Streams): Output {
     object: () => undefined,
     end: clear,
   }
+}
+
+/** Events that stand out. */
+const LINE_KINDS: Partial<Record<RunEvent['type'], LineKind>> = {
+  phase: 'headline',
+  warning: 'warning',
+  skipped: 'warning',
+}
+
+const STYLES = { headline: 'bold', heading: 'underline', warning: 'yellow', text: undefined, blank: undefined } as const
+
+/** Respects NO_COLOR. */
+function styled(text: string, kind: LineKind): string {
+  const style = STYLES[kind]
+  return style === undefined || text === '' || process.env.NO_COLOR ? text : styleText(style, text)
 }
 
 function progressText(event: EventOf<'progress'>): string {

@@ -41,7 +41,9 @@ test('photos are held out for the test only where the data has none and can spar
 test('photos are held out to choose by only where there is something to choose', () => {
   assert.equal(validationShare(options(), facts(100), 'feature-extraction').value, 0)
   assert.equal(validationShare(options(), facts(100), 'both').value, 0.1)
-  assert.equal(validationShare(options({ unfreeze: 1 }), facts(100), 'feature-extraction').value, 0.1)
+  assert.equal(validationShare(options({ unfreeze: 1 }), facts(100), 'feature-extraction').value, 0)
+  assert.equal(validationShare(options({ unfreeze: 1, patience: 2 }), facts(100), 'feature-extraction').value, 0.1)
+  assert.equal(validationShare(options({ technique: 'fine-tuning' }), facts(100), 'fine-tuning').value, 0)
   assert.equal(validationShare(options(), facts(100, 10, { hasValidation: true }), 'both').value, 0)
   assert.equal(validationShare(options({ validation: 0.3 }), facts(100), 'both').value, 0.3)
 })

@@ -213,3 +213,27 @@ test('options that are wrong are refused by name', async () => {
   await assert.rejects(train({ technique: fineTuning({ classWeights: true, balancedSampling: true }) }), /twice/)
   await assert.rejects(train({ backbone: 'efficientnet-light0' }), /no backbone "efficientnet-light0"/)
 })
+
+test('benefits are measured within their time, and say what was left out', async () => {
+  const { result } = await train({ benefits: true, benefitsMinutes: 1 })
+  const { benefits } = result.report
+  assert.ok(benefits?.scratch && benefits.labelCurve && benefits.robustness, JSON.stringify(benefits?.notes))
+  assert.equal(benefits.scratch.pretrained, result.evaluation?.accuracy)
+  assert.ok(benefits.scratch.scratch >= 0 && benefits.scratch.scratch <= 1)
+  assert.equal(benefits.labelCurve.points.at(-1)?.accuracy, result.evaluation?.accuracy)
+  assert.deepEqual(
+    benefits.robustness.corruptions.map((c) => c.name),
+    ['Blur', 'Noise', 'Brightness', 'JPEG'],
+  )
+  for (const { levels } of benefits.robustness.corruptions) {
+    assert.deepEqual(
+      levels.map((l) => l.severity),
+      [0, 1, 3, 5],
+    )
+    assert.equal(levels[0]?.model, result.evaluation?.accuracy)
+  }
+  const hurried = await train({ benefits: true, benefitsMinutes: 1e-6 })
+  assert.equal(hurried.result.report.benefits?.notes?.length, 3)
+  const without = await train({ data: join(photos, 'train'), benefits: true })
+  assert.match(without.result.report.benefits!.notes![0]!, /no photos that took no part in training/)
+})

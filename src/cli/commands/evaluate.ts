@@ -28,8 +28,8 @@ export async function run(
     for (const { id, reason } of found.skipped) output.warn(`skipped ${id}: ${reason}`)
     output.object(found)
     const title = options.data
-    for (const { text } of summaryLines({ title, summary: '', classes: model.labels, evaluation: found }))
-      output.line(text)
+    for (const { text, kind } of summaryLines({ title, summary: '', classes: model.labels, evaluation: found }))
+      output.line(text, kind)
     return 0
   } finally {
     await model.close()

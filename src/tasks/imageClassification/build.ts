@@ -1,6 +1,6 @@
 /** The body of a run: photos -> parts -> features -> candidates -> the better one -> its figures. */
 import { GraftError } from '../../base/errors.js'
-import { takeRows } from '../../base/matrix.js'
+import { type Matrix, takeRows } from '../../base/matrix.js'
 import type { ImageDataset } from '../../data/types.js'
 import type { Benefits } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
@@ -159,7 +159,8 @@ async function assembleAndJudge(
 ): Promise<{ model: Model; judged: Judged | undefined }> {
   const { trunk, split, features, context } = work
   const { chosen } = choice
-  const progress = context.progress('evaluation', split.test.length + CHECKED, 'photos')
+  const photos = CHECKED + (chosen.kind === 'tuned' ? split.test.length : 0)
+  const progress = context.progress('evaluation', photos, 'photos')
   const logitsOf = (model: Model, positions: Int32Array) =>
     assembledLogits(
       work,
@@ -170,33 +171,34 @@ async function assembleAndJudge(
   if (chosen.kind === 'tuned') {
     const temperature = chosen.temperature?.temperature ?? 1
     const model = tunedModel(trunk, chosen.start, chosen.outcome, temperature)
-    const { validationLogits } = chosen.outcome
-    const checked = Int32Array.from({ length: Math.min(CHECKED, split.validation.length) }, (_, i) => i)
-    if (validationLogits && checked.length > 0) {
-      const expected = takeRows(validationLogits, checked)
-      const divided = { ...expected, data: expected.data.map((value) => value / temperature) }
-      checkEqual(await logitsOf(model, split.validation.slice(0, checked.length)), divided)
-    }
+    const { validationLogits, checkLogits } = chosen.outcome
+    const checked = (validationLogits ? split.validation : split.train).slice(0, checkLogits.rows)
+    checkEqual(await logitsOf(model, checked), divided(checkLogits, temperature))
+    progress.set(CHECKED)
     if (split.test.length > 0)
       return { model, judged: judge(work, testName(work), split.test, await logitsOf(model, split.test)) }
     if (validationLogits === undefined) return { model, judged: undefined }
-    const logits = { ...validationLogits, data: validationLogits.data.map((value) => value / temperature) }
+    const logits = divided(validationLogits, temperature)
     return { model, judged: judge(work, 'validation (which also chose the model)', split.validation, logits) }
   }
   const { classifier, trained } = chosen
   const model = classifierModel(trunk, classifier)
   const some = trained.slice(0, CHECKED)
   checkEqual(await logitsOf(model, some), classifier.logits(takeRows(features, some)))
+  progress.set(CHECKED)
   for (const [name, positions] of [
     [testName(work), split.test],
     ['validation', split.validation],
   ] as const)
     if (positions.length > 0 && !positions.some((i) => trained.includes(i)))
       return { model, judged: judge(work, name, positions, classifier.logits(takeRows(features, positions))) }
-  const { outOfFold } = classifier
-  if (outOfFold === undefined) return { model, judged: undefined }
-  const positions = Int32Array.from(outOfFold.rows, (i) => trained[i]!)
-  return { model, judged: judge(work, 'cross-validation', positions, outOfFold.logits) }
+  if (choice.heldOut === undefined) return { model, judged: undefined }
+  const { positions, found } = choice.heldOut
+  return { model, judged: judge(work, 'cross-validation', positions, found.logits) }
+}
+
+function divided(logits: Matrix, temperature: number): Matrix {
+  return { ...logits, data: logits.data.map((value) => value / temperature) }
 }
 
 /** Photos on which the saved model is compared with the trained one. */

@@ -4,14 +4,19 @@ import { takeRows } from '../../base/matrix.js'
 import { fitTemperature, type Temperature } from '../../evaluate/calibration.js'
 import { wilsonInterval } from '../../evaluate/intervals.js'
 import type { Candidate } from '../../evaluate/report/data.js'
-import { type FittedClassifier, type LinearHead, linearLogits } from '../../techniques/featureExtraction/classifier.js'
+import {
+  type FittedClassifier,
+  type LinearHead,
+  linearLogits,
+  type OutOfFold,
+} from '../../techniques/featureExtraction/classifier.js'
 import { learningRate } from '../../techniques/fineTuning/settings.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
 import { AbortedError } from '../../techniques/run/aborted.js'
 import { CLASSIFIER_TITLES } from './classifiers.js'
 import { type TuningJob, upperJob, wholeJob } from './jobs.js'
 import { AUTO_MINUTES, better, fittingEpochs, type Tried } from './plan.js'
-import { fitOnFeatures, type Scored, scoreAt, startingHead } from './probe.js'
+import { fitOnFeatures, type Scored, scoreAt, startOf } from './probe.js'
 import { findRate, measureEpoch } from './rehearsal.js'
 import { tuningSettings } from './settings.js'
 import { runTuning } from './tuning.js'
@@ -40,6 +45,8 @@ export interface Choice {
   readonly items: readonly Candidate[]
   /** The split that the candidates are compared on. */
   readonly split: string
+  /** What models that had not seen a photo said of it, by photo: for likely label errors. */
+  readonly heldOut: { readonly positions: Int32Array; readonly found: OutOfFold } | undefined
   /** The history of training, also where its result was not kept. */
   readonly outcome: TrainingOutcome | undefined
   readonly learningRate: number | undefined
@@ -81,16 +88,21 @@ async function classifierOnly(work: Workspace): Promise<Choice> {
     reason: 'The backbone stays as it is; its features are classified.',
     items,
     split: validated ? 'validation' : 'cross-validation',
+    heldOut: heldOutOf(classifier, split.train),
     outcome: undefined,
     learningRate: undefined,
   }
+}
+
+function heldOutOf({ outOfFold }: FittedClassifier, trained: Int32Array): Choice['heldOut'] {
+  return outOfFold && { positions: Int32Array.from(outOfFold.rows, (i) => trained[i]!), found: outOfFold }
 }
 
 async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
   const { context, options, split, watch } = work
   const title = tuningTitle(work)
   context.phase('probe', 'Fitting the head on frozen features')
-  const head = await watch.time('Classifier', () => startingHead(work, split.train))
+  const { head, probe: fitted } = await watch.time('Classifier', () => startOf(work, split.train))
   const probeTitle = CLASSIFIER_TITLES['linear-probe']
   const probe = probeScore(work, head)
   if (probe)
@@ -156,6 +168,7 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
     reason,
     items,
     split: 'validation',
+    heldOut: fitted && heldOutOf(fitted, split.train),
     outcome,
     learningRate: rate,
   }

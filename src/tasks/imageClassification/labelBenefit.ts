@@ -29,23 +29,23 @@ export async function measureLabels({
     ),
   ]
   const measured: LabelMeasurement[] = []
-  const progress = context.progress('benefits', sizes.length, 'numbers of labels')
-  for (const [k, size] of sizes.entries()) {
-    const repeats = size === pool.length ? 1 : REPEATS
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      if (left() <= 0) {
-        note('The curve of accuracy against labels was cut short by the time.')
-        break
-      }
-      const draw = random.fork('labels', size, repeat)
-      const subset = Int32Array.from(stratifiedSubset(labels, classes, size, draw), (i) => pool[i]!)
-      const quiet = { ...work, context: { ...context, progress: () => SILENT } }
-      const probe = await fitOnFeatures(quiet, subset, linearProbe(), `labels ${size} ${repeat}`)
-      const correct = correctness(probe.logits(takeRows(features, judged.positions)), judged.labels)
-      const accuracy = correct.reduce((sum, one) => sum + one, 0) / correct.length
-      measured.push({ labels: subset.length, accuracy, n: correct.length, correct })
+  const draws = sizes.flatMap((size) =>
+    Array.from({ length: size === pool.length ? 1 : REPEATS }, (_, repeat) => ({ size, repeat })),
+  )
+  const progress = context.progress('benefits', draws.length, 'draws of labels')
+  const quiet = { ...work, context: { ...context, progress: () => SILENT } }
+  for (const { size, repeat } of draws) {
+    if (left() <= 0) {
+      note('The curve of accuracy against labels was cut short by the time.')
+      break
     }
-    progress.set(k + 1)
+    const draw = random.fork('labels', size, repeat)
+    const subset = Int32Array.from(stratifiedSubset(labels, classes, size, draw), (i) => pool[i]!)
+    const probe = await fitOnFeatures(quiet, subset, linearProbe(), `labels ${size} ${repeat}`)
+    const correct = correctness(probe.logits(takeRows(features, judged.positions)), judged.labels)
+    const accuracy = correct.reduce((sum, one) => sum + one, 0) / correct.length
+    measured.push({ labels: subset.length, accuracy, n: correct.length, correct })
+    progress.advance()
   }
   if (measured.length === 0) return undefined
   if (choice.chosen.kind === 'tuned')

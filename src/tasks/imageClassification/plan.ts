@@ -70,9 +70,11 @@ export function validationShare(options: TrainOptions, facts: DataFacts, tried: 
   if (options.validation !== 'auto') return { value: options.validation, reason: 'as asked' }
   if (tried === 'feature-extraction' && options.unfreeze === 0)
     return { value: 0, reason: 'the classifier chooses its settings by cross-validation and can train on every photo' }
+  if (tried !== 'both' && options.patience === 0)
+    return { value: 0, reason: 'there is nothing to choose: the last epoch is kept, and every photo trains' }
   return {
     value: VALIDATION_SHARE,
-    reason: 'a tenth of each class is held out to choose the epoch and the technique by',
+    reason: 'a tenth of each class is held out to choose by',
   }
 }
 

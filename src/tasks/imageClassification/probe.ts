@@ -39,19 +39,24 @@ export function scoreAt(work: Workspace, logits: Matrix, positions: Int32Array):
   return score(logits, labelsAt(work, positions))
 }
 
-/** The head that training starts from: the probe's for LP-FT, else small random weights (PyTorch's default for a linear layer). */
-export async function startingHead(work: Workspace, positions: Int32Array): Promise<LinearHead> {
+/** Where a training of the network begins. */
+export interface Start {
+  readonly head: LinearHead
+  /** The classifier that the head was taken from; undefined for random weights. */
+  readonly probe: FittedClassifier | undefined
+}
+
+/** The probe's head for LP-FT (Kumar et al. 2022), else small random weights (PyTorch's default for a linear layer). */
+export async function startOf(work: Workspace, positions: Int32Array): Promise<Start> {
   const { options, random, trunk } = work
   if (options.schedule === 'lp-ft' || options.unfreeze > 0) {
     const probe = await fitOnFeatures(work, positions, linearProbe(), 'head')
-    if (probe.linear !== undefined) return probe.linear
+    if (probe.linear !== undefined) return { head: probe.linear, probe }
   }
   const bound = 1 / Math.sqrt(trunk.point.width)
   const draw = random.fork('head')
   const uniform = (n: number) => Float32Array.from({ length: n }, () => draw.uniform(-bound, bound))
-  const classes = classCount(work)
-  return {
-    weight: { rows: classes, columns: trunk.point.width, data: uniform(classes * trunk.point.width) },
-    bias: uniform(classes),
-  }
+  const rows = classCount(work)
+  const columns = trunk.point.width
+  return { head: { weight: { rows, columns, data: uniform(rows * columns) }, bias: uniform(rows) }, probe: undefined }
 }

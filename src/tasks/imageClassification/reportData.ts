@@ -62,7 +62,7 @@ export async function reportData(work: Workspace, findings: Findings): Promise<R
       confusionCells: await confusionCells(judged, pictures),
       mistakes: await mistakes(judged, pictures),
     }),
-    labelErrors: await labelErrors(work, choice, pictures),
+    labelErrors: await labelErrors(choice, pictures),
     curves: curves(choice),
     calibration: calibration(work, choice, judged),
     resources: {
@@ -142,22 +142,19 @@ async function mistakes(judged: Judged, picture: Pictures): Promise<Mistake[]> {
 }
 
 /** Among the photos that models judged which had not seen them. */
-async function labelErrors(_work: Workspace, choice: Choice, picture: Pictures): Promise<ReportData['labelErrors']> {
-  if (choice.chosen.kind !== 'classifier') return undefined
-  const { classifier, trained } = choice.chosen
-  const { outOfFold } = classifier
-  if (outOfFold === undefined) return undefined
-  const probabilities = softmaxRows(outOfFold.logits)
-  const { errors } = findLabelErrors(probabilities, outOfFold.labels)
+async function labelErrors(choice: Choice, picture: Pictures): Promise<ReportData['labelErrors']> {
+  if (choice.heldOut === undefined) return undefined
+  const { positions, found } = choice.heldOut
+  const { errors } = findLabelErrors(softmaxRows(found.logits), found.labels)
   const items = await Promise.all(
     errors
       .slice(0, MOST_LABEL_ERRORS)
       .map(async ({ index, given, suggested, confidence, selfConfidence }): Promise<LikelyLabelError> => {
-        const position = trained[outOfFold.rows[index]!]!
+        const position = positions[index]!
         return { ...(await picture(position)), given, suggested, confidence, selfConfidence, split: 'train' }
       }),
   )
-  return { checked: outOfFold.rows.length, found: errors.length, items }
+  return { checked: positions.length, found: errors.length, items }
 }
 
 function curves({ outcome }: Choice): CurvePanel[] {

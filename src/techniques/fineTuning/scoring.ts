@@ -4,7 +4,7 @@ import type { LoadedProgram } from '../../runtime/engine.js'
 import type { Network, SampleSource } from './network.js'
 import { inputTensor } from './steps.js'
 
-/** (N, C) in the source's order. */
+/** (N, C) in the source's order; of the first `limit` samples alone where that is given. */
 export async function logitsOf(
   program: LoadedProgram,
   network: Network,
@@ -12,9 +12,9 @@ export async function logitsOf(
   classes: number,
   batch: number,
   signal: AbortSignal,
-  onBatch: (count: number) => void = () => undefined,
+  limit = source.labels.length,
 ): Promise<Matrix> {
-  const n = source.labels.length
+  const n = Math.min(limit, source.labels.length)
   const logits = matrix(n, classes)
   const all = Int32Array.from({ length: n }, (_, i) => i)
   for await (const part of source.batches({ order: all, start: 0, size: batch, epoch: undefined, signal })) {
@@ -23,7 +23,6 @@ export async function logitsOf(
     part.samples.forEach((position, i) => {
       logits.data.set(values.subarray(i * classes, (i + 1) * classes), position * classes)
     })
-    onBatch(part.samples.length)
   }
   return logits
 }

@@ -45,6 +45,8 @@ export interface TrainingOutcome {
   readonly epoch: number
   /** Logits of the kept weights on the validation samples. */
   readonly validationLogits: Matrix | undefined
+  /** The same on the first few of these samples, or of the training samples where there is no validation. */
+  readonly checkLogits: Matrix
   readonly stoppedEarly: boolean
   readonly skippedSteps: number
 }
@@ -56,6 +58,8 @@ const CHECKPOINT = 'checkpoint'
 const LOGITS = 'graft.logits'
 /** So many steps in a row without a finite loss and the training cannot recover. */
 const HOPELESS = 10
+/** Samples on which a saved model is compared with the trained one. */
+const CHECKED = 8
 
 export async function train(training: Training): Promise<TrainingOutcome> {
   const loop = new TrainingLoop(training)
@@ -96,14 +100,17 @@ class TrainingLoop {
     const { position } = this
     const kept = this.#best ?? (await this.#weights())
     const { [LOGITS]: logits, ...weights } = kept
+    const { classes, train } = this.#training
+    const validationLogits =
+      logits && validation
+        ? { rows: validation.labels.length, columns: classes, data: logits.data as Float32Array }
+        : undefined
     return {
       weights,
+      validationLogits,
+      checkLogits: validationLogits ? firstRows(validationLogits, CHECKED) : await this.#logits(train, CHECKED),
       history: position.history,
       epoch: position.best === null ? position.epoch : position.best.epoch,
-      validationLogits:
-        logits && validation
-          ? { rows: validation.labels.length, columns: this.#training.classes, data: logits.data as Float32Array }
-          : undefined,
       stoppedEarly: position.epoch < settings.epochs,
       skippedSteps: position.skipped,
     }
@@ -221,7 +228,7 @@ class TrainingLoop {
     const { position } = this
     const epoch = position.epoch + 1
     const trainLoss = position.lossCount > 0 ? position.lossSum / position.lossCount : Number.NaN
-    const logits = validation && (await this.#validate(validation))
+    const logits = validation && (await this.#logits(validation))
     const measured = logits && score(logits, validation.labels)
     const better = measured !== undefined && (position.best === null || measured.loss < position.best.loss)
     if (better && logits)
@@ -254,7 +261,8 @@ class TrainingLoop {
     throwIfAborted(context.signal, this.#training.directory.out)
   }
 
-  async #validate(validation: SampleSource): Promise<Matrix> {
+  /** Of the weights as they are now. */
+  async #logits(source: SampleSource, limit?: number): Promise<Matrix> {
     const { engine, network, classes, settings, context } = this.#training
     const { program } = await this.#stepperNow()
     const names = program.parameters.map((p) => p.name)
@@ -262,7 +270,7 @@ class TrainingLoop {
       inferenceProgram(network, settings.batch, names, program.statistics, settings.ema > 0),
     )
     try {
-      return await logitsOf(loaded, network, validation, classes, settings.batch, context.signal)
+      return await logitsOf(loaded, network, source, classes, settings.batch, context.signal, limit)
     } finally {
       await loaded.release()
     }
@@ -301,6 +309,11 @@ class TrainingLoop {
     this.#saveTook = this.#savedAt - started
     if (path !== undefined) context.emit({ type: 'checkpoint', path, step: this.#position.step })
   }
+}
+
+function firstRows(m: Matrix, count: number): Matrix {
+  const rows = Math.min(count, m.rows)
+  return { rows, columns: m.columns, data: m.data.slice(0, rows * m.columns) }
 }
 
 /** Batches in groups of `size`; the last may be smaller. */
