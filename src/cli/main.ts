@@ -10,6 +10,8 @@ import { type Interrupts, watchInterrupts } from './interrupt.js'
 import { describeError, type Output, openOutput } from './output.js'
 import { type Call, parseCommandLine } from './program.js'
 
+let outputClosed: (exitCode: number) => void = () => undefined
+
 async function main(): Promise<number> {
   let call: Call | undefined
   try {
@@ -21,6 +23,7 @@ async function main(): Promise<number> {
   if (call === undefined) return 0
   const output = openOutput(call.json)
   const interrupts = watchInterrupts((text) => output.warn(text))
+  outputClosed = (exitCode) => interrupts.stop(exitCode)
   try {
     return await serve(call, output, interrupts)
   } catch (error) {
@@ -56,8 +59,6 @@ async function serve(call: Call, output: Output, interrupts: Interrupts): Promis
   }
 }
 
-// A pipe that is closed early (`graft predict ... | head`) ends the program quietly.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1)
-})
+// A pipe that is closed early (`graft predict ... | head`) stops the program at its next safe point, without a fuss.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => outputClosed(error.code === 'EPIPE' ? 0 : 1))
 process.exitCode = await main()

@@ -15,6 +15,7 @@ export async function run(
   const { images } = await import('../../data/images.js')
   const given = await photosOf(options.photos)
   const dataset = await images(given, { labels: false, strict: options.strict, signal })
+  const piped = new Set(dataset.samples.flatMap(({ id, source }) => (typeof source === 'string' ? [] : [id])))
   const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
   let failed = 0
   let done = 0
@@ -26,7 +27,7 @@ export async function run(
   try {
     for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') tellFailure(id, reason)
     for await (const result of model.predictAll(dataset.samples, { top: options.top, signal })) {
-      const name = result.id.startsWith('#') ? '-' : result.id
+      const name = piped.has(result.id) ? '-' : result.id
       if ('error' in result) {
         if (options.strict) throw result.error
         tellFailure(name, result.error.message.replace(`${result.id}: `, ''), result.error.remedy)

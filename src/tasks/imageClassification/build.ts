@@ -179,19 +179,22 @@ async function assembleAndJudge(
       return { model, judged: judge(work, testName(work), split.test, await logitsOf(model, split.test)) }
     if (validationLogits === undefined) return { model, judged: undefined }
     const logits = divided(validationLogits, temperature)
-    return { model, judged: judge(work, 'validation (which also chose the model)', split.validation, logits) }
+    return { model, judged: judge(work, CHOOSING, split.validation, logits) }
   }
   const { classifier, trained } = chosen
   const model = classifierModel(trunk, classifier)
   const some = trained.slice(0, CHECKED)
   checkEqual(await logitsOf(model, some), classifier.logits(takeRows(features, some)))
   progress.set(CHECKED)
-  for (const [name, positions] of [
-    [testName(work), split.test],
-    ['validation', split.validation],
-  ] as const)
-    if (positions.length > 0 && !positions.some((i) => trained.includes(i)))
-      return { model, judged: judge(work, name, positions, classifier.logits(takeRows(features, positions))) }
+  const own = new Set(trained)
+  const unseen = (positions: Int32Array) => positions.length > 0 && !positions.some((i) => own.has(i))
+  const judgedAt = (name: string, positions: Int32Array) =>
+    judge(work, name, positions, classifier.logits(takeRows(features, positions)))
+  if (unseen(split.test)) return { model, judged: judgedAt(testName(work), split.test) }
+  if (unseen(split.validation)) {
+    const chose = choice.items.length > 1
+    return { model, judged: judgedAt(chose ? CHOOSING : 'validation', split.validation) }
+  }
   if (choice.heldOut === undefined) return { model, judged: undefined }
   const { positions, found } = choice.heldOut
   return { model, judged: judge(work, 'cross-validation', positions, found.logits) }
@@ -200,6 +203,9 @@ async function assembleAndJudge(
 function divided(logits: Matrix, temperature: number): Matrix {
   return { ...logits, data: logits.data.map((value) => value / temperature) }
 }
+
+/** Photos whose figures are a little too good. */
+const CHOOSING = 'validation (which also chose the model)'
 
 /** Photos on which the saved model is compared with the trained one. */
 const CHECKED = 8

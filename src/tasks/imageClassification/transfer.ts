@@ -154,7 +154,8 @@ async function perform(
     const cause = asAborted(error, context.signal, options.out)
     const hopeless =
       cause instanceof DivergedError || !(cause instanceof AbortedError || (await hasCheckpoint(directory)))
-    if (hopeless) await directory.discard()
+    // What went wrong is worth more than that the clearing up went wrong too.
+    if (hopeless) await directory.discard().catch(() => undefined)
     throw cause
   } finally {
     watch.stop()
