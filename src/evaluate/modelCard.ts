@@ -60,7 +60,7 @@ function frontMatter({ name, report, license, backbone }: ModelCardData): string
       '  - task:',
       '      type: image-classification',
       '    dataset:',
-      `      name: ${yaml(report.data?.source ?? report.title)}`,
+      `      name: ${yaml(report.title)}`,
       '      type: imagefolder',
       `      split: ${yaml(evaluation.split)}`,
       '    metrics:',
