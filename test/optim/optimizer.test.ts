@@ -51,7 +51,12 @@ describe('optimizers', () => {
       for (const [i, loss] of expected.losses.entries()) {
         const found = await step.run({ ...batch(i), ...rates(program, (group) => rate(i, group)) })
         assertClose([scalarOf(found[STEP_OUTPUTS.loss])], [loss], `loss of step ${i}`)
-        assertClose([scalarOf(found[STEP_OUTPUTS.gradientNorm])], [expected.norms[i] as number], `norm of step ${i}`, 1e-4)
+        assertClose(
+          [scalarOf(found[STEP_OUTPUTS.gradientNorm])],
+          [expected.norms[i] as number],
+          `norm of step ${i}`,
+          1e-4,
+        )
         assert.equal(scalarOf(found[STEP_OUTPUTS.finite]), 1)
         assert.deepEqual(found['logits out']?.dims, [4, 2])
       }

@@ -197,7 +197,12 @@ describe('training program', () => {
         )
         const { state, last } = await accumulated(program, steps)
         assert.equal(scalarOf(last[STEP_OUTPUTS.finite]), 1)
-        assertClose([scalarOf(last[STEP_OUTPUTS.gradientNorm])], [scalarOf(whole.last[STEP_OUTPUTS.gradientNorm])], 'gradient norm', 1e-4)
+        assertClose(
+          [scalarOf(last[STEP_OUTPUTS.gradientNorm])],
+          [scalarOf(whole.last[STEP_OUTPUTS.gradientNorm])],
+          'gradient norm',
+          1e-4,
+        )
         for (const [name, tensor] of Object.entries(whole.state))
           assertClose(state[name]?.data, tensor.data, `${name}, micro-batches of ${size}`, 1e-5, 1e-6)
         for (const { name } of program.parameters)
