@@ -18,6 +18,7 @@ import type {
 } from '../../evaluate/report/data.js'
 import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
+import { FEW_A_CLASS } from './plan.js'
 import { countsAt } from './prepare.js'
 import { describeRun, type RunFile } from './runFile.js'
 import { labelsAt, type Workspace } from './workspace.js'
@@ -145,6 +146,8 @@ async function mistakes(judged: Judged, picture: Pictures): Promise<Mistake[]> {
 async function labelErrors(choice: Choice, picture: Pictures): Promise<ReportData['labelErrors']> {
   if (choice.heldOut === undefined) return undefined
   const { positions, found } = choice.heldOut
+  // With few photos a class the model is wrong too often for its doubts to say anything about the labels.
+  if (positions.length < FEW_A_CLASS * found.logits.columns) return undefined
   const { errors } = findLabelErrors(softmaxRows(found.logits), found.labels)
   const items = await Promise.all(
     errors
