@@ -77,19 +77,24 @@ function inferGemm(c: InferContext): readonly StaticType[] {
   return [{ type, shape: [m as number, n as number] }]
 }
 
-/** Y = alpha A' B' + beta C, where ' is an optional transpose. */
-function gemmRule(c: GradientContext): readonly (string | undefined)[] {
+/** Y = alpha A' B', where ' is an optional transpose: the gradients of A and B where they are needed. */
+function transposedProductRule(c: GradientContext): [string | undefined, string | undefined] {
   const { g } = c
   const alpha = floatAttribute(c.node, 'alpha', 1)
-  const beta = floatAttribute(c.node, 'beta', 1)
   const [transA, transB] = [intAttribute(c.node, 'transA', 0) === 1, intAttribute(c.node, 'transB', 0) === 1]
   const [a, b, dY] = [c.input(0), c.input(1), c.grad()]
   const forA = () =>
     transA ? fusedMatMul(g, b, dY, transB, true, alpha) : fusedMatMul(g, dY, b, false, !transB, alpha)
   const forB = () =>
     transB ? fusedMatMul(g, dY, a, true, transA, alpha) : fusedMatMul(g, a, dY, !transA, false, alpha)
-  const forC = () => (beta === 1 ? dY : g.op('Mul', [dY, g.float(beta)]))
-  return [c.needs(0) ? forA() : undefined, c.needs(1) ? forB() : undefined, c.has(2) && c.needs(2) ? forC() : undefined]
+  return [c.needs(0) ? forA() : undefined, c.needs(1) ? forB() : undefined]
+}
+
+/** Y = alpha A' B' + beta C. */
+function gemmRule(c: GradientContext): readonly (string | undefined)[] {
+  const beta = floatAttribute(c.node, 'beta', 1)
+  const forC = () => (beta === 1 ? c.grad() : c.g.op('Mul', [c.grad(), c.g.float(beta)]))
+  return [...transposedProductRule(c), c.has(2) && c.needs(2) ? forC() : undefined]
 }
 
 /** Before opset 7 the bias needed a flag to broadcast; before 11 it was required. The canonical form keeps both readings. */
@@ -112,16 +117,6 @@ export const microsoftProducts = {
       if (!batch || a.at(-1) !== b.at(-2)) return c.fail(`cannot multiply shapes (${a}) and (${b})`)
       return [{ type: c.type(0).type, shape: [...batch, a.at(-2) as number, b.at(-1) as number] }]
     },
-    gradient: rule((c) => {
-      const { g } = c
-      const alpha = floatAttribute(c.node, 'alpha', 1)
-      const [transA, transB] = [intAttribute(c.node, 'transA', 0) === 1, intAttribute(c.node, 'transB', 0) === 1]
-      const [a, b, dY] = [c.input(0), c.input(1), c.grad()]
-      const forA = () =>
-        transA ? fusedMatMul(g, b, dY, transB, true, alpha) : fusedMatMul(g, dY, b, false, !transB, alpha)
-      const forB = () =>
-        transB ? fusedMatMul(g, dY, a, true, transA, alpha) : fusedMatMul(g, a, dY, !transA, false, alpha)
-      return [c.needs(0) ? forA() : undefined, c.needs(1) ? forB() : undefined]
-    }),
+    gradient: rule(transposedProductRule),
   },
 } as const satisfies Record<string, Operator>
