@@ -39,7 +39,6 @@ export const AUGMENT_POLICIES: Readonly<Record<'off' | 'light' | 'strong', Augme
   light: {
     crop: { scale: [0.5, 1], ratio: RATIO },
     flip: 0.5,
-    jitter: { brightness: 0.2, contrast: 0.2, saturation: 0.2 },
   },
   strong: {
     crop: { scale: [0.25, 1], ratio: RATIO },

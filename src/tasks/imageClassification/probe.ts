@@ -50,7 +50,8 @@ export interface Start {
 export async function startOf(work: Workspace, positions: Int32Array): Promise<Start> {
   const { options, random, trunk } = work
   if (options.schedule === 'lp-ft' || options.unfreeze > 0) {
-    const probe = await fitOnFeatures(work, positions, linearProbe(), 'head')
+    // As sharp as it was fitted: a head softened by a temperature passes weaker gradients to the layers below.
+    const probe = await fitOnFeatures(work, positions, linearProbe({ calibrate: false }), 'head')
     if (probe.linear !== undefined) return { head: probe.linear, probe }
   }
   const bound = 1 / Math.sqrt(trunk.point.width)
