@@ -34,7 +34,9 @@ export type Attribute =
   | { readonly kind: 'strings'; readonly value: readonly string[] }
   | { readonly kind: 'tensor'; readonly value: Tensor }
   | { readonly kind: 'graph'; readonly value: Graph }
-  /** Kinds that are only carried through (sparse tensors, type protos, references): the message's bytes. */
+  /** Inside a function: the attribute of this name of the function's call. With the message's bytes. */
+  | { readonly kind: 'reference'; readonly name: string; readonly value: Uint8Array }
+  /** Kinds that are only carried through (sparse tensors, type protos): the message's bytes. */
   | { readonly kind: 'opaque'; readonly value: Uint8Array }
 
 export interface Node {

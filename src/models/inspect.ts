@@ -2,20 +2,12 @@
 import { GraftError, messageOf } from '../base/errors.js'
 import { describeNode, type Model, type Node, type ValueInfo } from '../graph/graph.js'
 import { type ElementType, sizeOf } from '../graph/tensor.js'
+import type { Support, Supports } from '../passes/support.js'
 import { type Block, findBlocks } from './blocks.js'
 import { findHead, type Head } from './head.js'
 import { imageModel } from './imageInput.js'
 import { listParameters, type Parameter } from './parameters.js'
 import { dataFlow } from './weights.js'
-
-/** What the engine says of a node. */
-export interface Support {
-  /** rule: gradients flow. none: none exists. refuse: cannot be differentiated. unknown: not even run by Graft's engine. */
-  readonly kind: 'rule' | 'none' | 'refuse' | 'unknown'
-  readonly reason?: string | undefined
-}
-
-export type Supports = (node: Node) => Support
 
 export interface OperatorCount {
   /** With its domain where that is not the standard one: `com.microsoft.Gelu`. */

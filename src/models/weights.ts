@@ -5,6 +5,7 @@
 import type { Graph, Node } from '../graph/graph.js'
 import { producers } from '../graph/graph.js'
 import type { Tensor } from '../graph/tensor.js'
+import { reads } from '../onnx/names.js'
 
 /** A stored tensor that a value is made from without any arithmetic on it. */
 export interface WeightSource {
@@ -84,7 +85,7 @@ export function dataFlow(graph: Graph): { values: ReadonlySet<string>; nodes: re
   for (const node of graph.nodes) {
     if (node.opType === 'Shape' || node.opType === 'Size') continue
     // CastLike takes only the type of its second input.
-    const read = node.opType === 'CastLike' ? node.inputs.slice(0, 1) : node.inputs
+    const read = node.opType === 'CastLike' ? node.inputs.slice(0, 1) : reads(node)
     if (!read.some((input) => values.has(input))) continue
     nodes.push(node)
     for (const output of node.outputs) if (output !== '') values.add(output)

@@ -178,7 +178,7 @@ function toAttributes(list: readonly Uint8Array[], where: string, context: Conte
 
 function toAttribute(proto: Message<'AttributeProto'>, bytes: Uint8Array, where: string, context: Context): Attribute {
   const opaque: Attribute = { kind: 'opaque', value: bytes }
-  if (proto.refAttrName) return opaque
+  if (proto.refAttrName) return { kind: 'reference', name: proto.refAttrName, value: bytes }
   switch (proto.type || guessType(proto)) {
     case ATTRIBUTE_TYPES.float:
       return { kind: 'float', value: proto.f ?? 0 }

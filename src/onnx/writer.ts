@@ -80,11 +80,16 @@ function fromNode(node: Node): Message<'NodeProto'> {
 
 function fromAttributes(attributes: ReadonlyMap<string, Attribute>): Uint8Array[] {
   return Array.from(attributes, ([name, attribute]) =>
-    attribute.kind === 'opaque' ? attribute.value : encode('AttributeProto', fromAttribute(name, attribute)),
+    attribute.kind === 'opaque' || attribute.kind === 'reference'
+      ? attribute.value
+      : encode('AttributeProto', fromAttribute(name, attribute)),
   )
 }
 
-function fromAttribute(name: string, attribute: Exclude<Attribute, { kind: 'opaque' }>): Message<'AttributeProto'> {
+function fromAttribute(
+  name: string,
+  attribute: Exclude<Attribute, { kind: 'opaque' | 'reference' }>,
+): Message<'AttributeProto'> {
   const proto: Message<'AttributeProto'> = { name, type: ATTRIBUTE_TYPES[attribute.kind] }
   const encoder = new TextEncoder()
   switch (attribute.kind) {

@@ -30,6 +30,7 @@ export class GraphBuilder implements Emitter {
   readonly #producer = new Map<string, Node>()
   readonly #shared = new Map<string, string>()
   readonly #names = new Map<string, number>()
+  readonly #nodeNames = new Set<string>()
   #scope = ''
 
   /** @param prefix goes before every name made here: a branch must not repeat a name of the graph around it */
@@ -205,8 +206,18 @@ export class GraphBuilder implements Emitter {
         return
       }
     }
-    this.nodes.push(node)
-    for (const output of node.outputs) if (output !== '') this.#producer.set(output, node)
+    const named = this.#withOwnName(node)
+    this.nodes.push(named)
+    for (const output of node.outputs) if (output !== '') this.#producer.set(output, named)
+  }
+
+  /** onnxruntime takes no two nodes of one name; a node that is repeated is called after what it computes. */
+  #withOwnName(node: Node): Node {
+    let name = node.name
+    if (this.#nodeNames.has(name)) name = node.outputs.find((o) => o !== '') ?? name
+    while (this.#nodeNames.has(name)) name = this.fresh(name)
+    if (name !== '') this.#nodeNames.add(name)
+    return name === node.name ? node : { ...node, name }
   }
 
   #foldsEagerly(node: Node, operator: Operator, types: readonly StaticType[]): boolean {

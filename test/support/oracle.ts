@@ -5,8 +5,8 @@ import { differentiate } from '#graft/autodiff/differentiate.js'
 import { decodeSafetensors } from '#graft/base/safetensors.js'
 import type { Model } from '#graft/graph/graph.js'
 import { readModel } from '#graft/onnx/reader.js'
-import { lookup } from '#graft/ops/table.js'
 import { type BatchNormMode, specialise } from '#graft/passes/specialise.js'
+import { supportsOf } from '#graft/passes/support.js'
 import type { Engine } from '#graft/runtime/engine.js'
 import type { HostTensor } from '#graft/runtime/types.js'
 
@@ -48,15 +48,15 @@ export function readCase(name: string): OracleCase {
   }
 }
 
-/** What this version does not differentiate: operators without a row or with a refused gradient, and functions. */
+/** What this version does not differentiate: operators without a row or with a refused gradient. */
 export function beyond(model: Model): string[] {
   const names = new Set<string>()
-  for (const { domain, opType } of model.graph.nodes) {
-    const gradient = lookup(domain, opType)?.gradient
-    const refused = gradient?.kind === 'refuse' && !gradient.reason.includes('rewritten')
-    if (!gradient || refused) names.add(domain === '' ? opType : `${domain}.${opType}`)
+  const supports = supportsOf(model)
+  for (const node of model.graph.nodes) {
+    const { kind, reason } = supports(node)
+    const refused = kind === 'unknown' || (kind === 'refuse' && !reason?.includes('rewritten'))
+    if (refused) names.add(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`)
   }
-  if (model.functions.length > 0) names.add('functions')
   return [...names].sort()
 }
 

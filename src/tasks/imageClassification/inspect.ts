@@ -1,12 +1,11 @@
 /** The verb `inspect`: what is inside a model, what can train, where the head is, and what is refused and why. */
 import { exists, fileStatus, paths, readFileBytes } from '#platform'
 import { GraftError, UsageError } from '../../base/errors.js'
-import type { Node } from '../../graph/graph.js'
 import { bundledBackbones, resolveBackbone } from '../../models/backbone.js'
-import { type Inspection, inspectModel, type Support } from '../../models/inspect.js'
+import { type Inspection, inspectModel } from '../../models/inspect.js'
 import { MODEL_FILE } from '../../models/modelFolder.js'
 import { readModel } from '../../onnx/reader.js'
-import { lookup } from '../../ops/table.js'
+import { supportsOf } from '../../passes/support.js'
 
 export interface FileInspection extends Inspection {
   readonly path: string
@@ -27,7 +26,7 @@ export async function inspectFile(
   const model = readModel(bytes, { name: path })
   const { features } = options
   return {
-    ...inspectModel(model, supportOf, { name: spec, ...(features === undefined ? {} : { features }) }),
+    ...inspectModel(model, supportsOf(model), { name: spec, ...(features === undefined ? {} : { features }) }),
     path,
     fileBytes: bytes.length,
   }
@@ -43,13 +42,4 @@ async function modelPath(spec: string): Promise<string> {
     })
   for (const name of [MODEL_FILE, 'model.onnx']) if (await exists(paths.join(spec, name))) return paths.join(spec, name)
   throw new GraftError(`${spec} has neither ${MODEL_FILE} nor model.onnx.`, { remedy: 'Name the .onnx file itself.' })
-}
-
-/** What the operator table says of a node. */
-function supportOf(node: Node): Support {
-  if (node.opType === 'Constant' && node.domain === '') return { kind: 'none' }
-  const operator = lookup(node.domain, node.opType)
-  if (operator === undefined) return { kind: 'unknown', reason: 'Graft does not know the operator' }
-  const { gradient } = operator
-  return gradient.kind === 'rule' ? { kind: 'rule' } : { kind: gradient.kind, reason: gradient.reason }
 }

@@ -1,0 +1,13 @@
+/** Which operator sets are read. */
+import { GraftError } from '../base/errors.js'
+
+/** Oldest opset read: from 7 on, broadcasting is NumPy's. */
+const OLDEST_OPSET = 7
+const NEWEST_OPSET = 26
+
+export function checkOpset(opset: number, what: string): void {
+  if (opset < OLDEST_OPSET || opset > NEWEST_OPSET)
+    throw new GraftError(`${what} uses opset ${opset}; Graft reads ${OLDEST_OPSET} to ${NEWEST_OPSET}.`, {
+      remedy: 'Export it again with an opset in that range.',
+    })
+}
