@@ -59,3 +59,24 @@ export async function* mapAhead<T, R>(
     await Promise.allSettled(queue)
   }
 }
+
+/** Does `work` for every item as they come, so many at once. At the first failure nothing more is begun, and it is thrown when all has ended. */
+export async function eachAtOnce<T>(
+  items: AsyncIterable<T>,
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const underWay = new Set<Promise<void>>()
+  try {
+    for await (const item of items) {
+      const one: Promise<void> = work(item).finally(() => underWay.delete(one))
+      // Awaited below; until then a failure must not count as unhandled.
+      one.catch(() => undefined)
+      underWay.add(one)
+      if (underWay.size >= atOnce) await Promise.race(underWay)
+    }
+    await Promise.all(underWay)
+  } finally {
+    await Promise.allSettled(underWay)
+  }
+}

@@ -20,10 +20,10 @@ export function toFloat32(tensor: Tensor): Tensor {
     case 'float16': {
       halves ??= Float32Array.from({ length: 65536 }, (_, bits) => halfToNumber(bits))
       const table = halves
-      return { type: 'float32', dims, data: Float32Array.from(data as Uint16Array, (bits) => table[bits] as number) }
+      return { type: 'float32', dims, data: decoded(data as Uint16Array, (bits) => table[bits] as number) }
     }
     case 'bfloat16':
-      return { type: 'float32', dims, data: Float32Array.from(data as Uint16Array, bfloatToNumber) }
+      return { type: 'float32', dims, data: decoded(data as Uint16Array, bfloatToNumber) }
     default:
       throw new GraftError(
         `A tensor of type ${type} and shape [${dims}] was given where floating-point numbers were expected.`,
@@ -32,4 +32,11 @@ export function toFloat32(tensor: Tensor): Tensor {
         },
       )
   }
+}
+
+/** A loop of its own: \`Float32Array.from\` with a function goes through an iterator and takes twenty times as long. */
+function decoded(bits: Uint16Array, decode: (bits: number) => number): Float32Array {
+  const values = new Float32Array(bits.length)
+  for (let i = 0; i < bits.length; i++) values[i] = decode(bits[i] as number)
+  return values
 }

@@ -15,9 +15,14 @@ export interface EngineOptions {
   readonly signal?: AbortSignal
 }
 
+export interface RunOptions {
+  /** The arrays are given away instead of copied, and are empty afterwards: for large inputs that are used once. */
+  readonly handOver?: boolean
+}
+
 export interface LoadedProgram {
   /** Feeds every input that is not state; returns every output that is not state. */
-  run(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>
+  run(feeds: Readonly<Record<string, HostTensor>>, options?: RunOptions): Promise<Record<string, HostTensor>>
   release(): Promise<void>
 }
 
@@ -63,16 +68,16 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   })
 
   let next = 0
-  const ask = (request: Request): Promise<Record<string, HostTensor>> => {
+  const ask = (request: Request, handedOver?: readonly ArrayBuffer[]): Promise<Record<string, HostTensor>> => {
     if (closed) return Promise.reject(closed)
-    return post(request)
+    return post(request, handedOver)
   }
-  const post = (request: Request): Promise<Record<string, HostTensor>> => {
+  const post = (request: Request, handedOver?: readonly ArrayBuffer[]): Promise<Record<string, HostTensor>> => {
     const id = next++
     return new Promise((resolve, reject) => {
       pending.set(id, { resolve, reject })
       const envelope: Envelope = { id, request }
-      worker.send(envelope)
+      worker.send(envelope, handedOver)
     })
   }
   let closing: Promise<void> | undefined
@@ -90,7 +95,8 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
       const id = programs++
       await ask({ kind: 'load', program: id, model: writeModel(program.model), state: program.state, threads })
       return {
-        run: (feeds) => ask({ kind: 'run', program: id, feeds }),
+        run: (feeds, { handOver = false } = {}) =>
+          ask({ kind: 'run', program: id, feeds }, handOver ? buffersOf(feeds) : []),
         release: async () => {
           await ask({ kind: 'release', program: id })
         },
@@ -105,4 +111,8 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
       return closing
     },
   }
+}
+
+function buffersOf(feeds: Readonly<Record<string, HostTensor>>): ArrayBuffer[] {
+  return [...new Set(Object.values(feeds).map(({ data }) => data.buffer as ArrayBuffer))]
 }

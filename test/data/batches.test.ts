@@ -7,7 +7,7 @@ import { matrix } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
 import { AUGMENT_POLICIES } from '#graft/data/augment.js'
 import { type PixelBatchOptions, pixelBatches } from '#graft/data/batches.js'
-import { mapAhead } from '#graft/data/concurrent.js'
+import { eachAtOnce, mapAhead } from '#graft/data/concurrent.js'
 import { CORRUPTIONS, corrupt, type Severity } from '#graft/data/corruptions.js'
 import { images } from '#graft/data/images.js'
 import { mixBatch } from '#graft/data/mixing.js'
@@ -245,4 +245,26 @@ test('real photos with the light policy', { skip: existsSync(clothing) ? false :
     120,
   )
   assert.ok(batches.every((batch) => batch.pixels.every(Number.isFinite)))
+})
+
+test('a stream is worked on a few at a time, and a failure ends it once all that was begun has ended', async () => {
+  async function* stream(length: number) {
+    for (let i = 0; i < length; i++) yield i
+  }
+  let underWay = 0
+  let most = 0
+  const done: number[] = []
+  const work = async (item: number) => {
+    most = Math.max(most, ++underWay)
+    await new Promise((resolve) => setTimeout(resolve, item % 3))
+    underWay--
+    if (item === 7) throw new Error('seven')
+    done.push(item)
+  }
+  await eachAtOnce(stream(6), 3, work)
+  assert.deepEqual([...done].sort(), [0, 1, 2, 3, 4, 5])
+  assert.equal(most, 3)
+  await assert.rejects(eachAtOnce(stream(1000), 3, work), /seven/)
+  assert.equal(underWay, 0)
+  assert.ok(done.length < 30)
 })

@@ -3,7 +3,8 @@ import { parentPort, Worker } from 'node:worker_threads'
 import { InternalError, messageOf } from '../../base/errors.js'
 
 export interface WorkerHandle {
-  send(message: unknown): void
+  /** @param handedOver buffers in the message that move to the worker instead of being copied */
+  send(message: unknown, handedOver?: readonly ArrayBuffer[]): void
   receive(listener: (message: unknown) => void): void
   /** Called once when the worker ends without having been stopped. */
   onExit(listener: (reason: string) => void): void
@@ -17,9 +18,9 @@ export function startWorker(module: URL): WorkerHandle {
   let waiting = 0
   worker.unref()
   return {
-    send(message) {
+    send(message, handedOver = []) {
       if (waiting++ === 0) worker.ref()
-      worker.postMessage(message)
+      worker.postMessage(message, handedOver)
     },
     receive(listener) {
       worker.on('message', (message) => {

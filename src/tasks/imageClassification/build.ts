@@ -55,18 +55,18 @@ export async function buildModel(
   context.phase('features', 'Running the backbone once a photo')
   const features = await watch.time('Features', async () => {
     const extractor = await openExtractor(
-      engine,
+      engine.threads,
       trunk.body.model,
       trunk.body.output,
       trunk.backbone.bytesSha256,
       trunk.transform,
       base.cache,
+      context.signal,
     )
     try {
       const { samples } = data.dataset
       const progress = context.progress('features', samples.length, 'photos')
       return await extractor.extract(samples, data.contents, {
-        signal: context.signal,
         onProgress: (count) => progress.advance(count),
       })
     } finally {

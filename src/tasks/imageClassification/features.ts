@@ -3,15 +3,16 @@ import { sha256Of } from '#platform'
 import { GraftError } from '../../base/errors.js'
 import { type Matrix, matrix } from '../../base/matrix.js'
 import { pixelBatches } from '../../data/batches.js'
+import { eachAtOnce } from '../../data/concurrent.js'
 import type { FeatureCache } from '../../data/featureCache.js'
 import type { ImageTransform } from '../../data/transform.js'
-import type { ImageSample } from '../../data/types.js'
+import type { ImageSample, PixelBatch } from '../../data/types.js'
 import type { Model } from '../../graph/graph.js'
-import type { Engine } from '../../runtime/engine.js'
+import { openLanes } from '../../runtime/lanes.js'
 import { floats } from '../../runtime/types.js'
 
 export interface Extractor {
-  /** What decides the values: network, place, preprocessing, threads. */
+  /** What decides the values: network, place, preprocessing, threads of a lane. */
   readonly key: string
   /**
    * Features of every photo, (N, D).
@@ -23,32 +24,33 @@ export interface Extractor {
 }
 
 export interface ExtractOptions {
-  readonly signal: AbortSignal
   /** So many more are done. */
   readonly onProgress?: (count: number) => void
 }
 
-/** Photos that go through the network together. */
-const BATCH = 16
+/** Photos that go through the network together. Few, so that what passes between two layers stays near the processor. */
+const BATCH = 8
 
 /**
+ * @param threads for decoding and arithmetic
  * @param model from `pixel_values` to `output`, whose values are flattened to (N, D)
  * @param source names the network: the hash of its file
  */
 export async function openExtractor(
-  engine: Engine,
+  threads: number,
   model: Model,
   output: string,
   source: string,
   transform: ImageTransform,
   cache: FeatureCache | undefined,
+  signal: AbortSignal,
 ): Promise<Extractor> {
-  const program = await engine.load({ model, state: [] })
+  const lanes = await openLanes({ model, state: [] }, threads, signal)
   // The last digits depend on the number of threads.
-  const key = sha256Of(['features 1\n', source, '\n', output, '\n', transform.key, '\n', String(engine.threads)])
+  const key = sha256Of(['features 2\n', source, '\n', output, '\n', transform.key, '\n', String(lanes.threads)])
   return {
     key,
-    async extract(samples, contents, { signal, onProgress = () => undefined }) {
+    async extract(samples, contents, { onProgress = () => undefined }) {
       let all: Matrix | undefined
       const place = (at: number, values: Float32Array) => {
         all ??= matrix(samples.length, values.length)
@@ -65,15 +67,9 @@ export async function openExtractor(
         const chosen = waiting
         waiting = []
         const photos = chosen.map((i) => samples[i]!)
-        for await (const batch of pixelBatches({
-          samples: photos,
-          transform,
-          batchSize: BATCH,
-          strict: true,
-          signal,
-        })) {
+        const compute = async (batch: PixelBatch) => {
           const dims = [batch.count, 3, batch.height, batch.width]
-          const results = await program.run({ pixel_values: floats(dims, batch.pixels) })
+          const results = await lanes.run({ pixel_values: floats(dims, batch.pixels) })
           const values = results[output]?.data as Float32Array
           const width = values.length / batch.count
           for (const [k, position] of batch.positions.entries()) {
@@ -84,6 +80,15 @@ export async function openExtractor(
           }
           onProgress(batch.count)
         }
+        const batches = pixelBatches({
+          samples: photos,
+          transform,
+          batchSize: BATCH,
+          prefetch: lanes.count + 1,
+          strict: true,
+          signal,
+        })
+        await eachAtOnce(batches, lanes.count, compute)
       }
       for (let start = 0; start < samples.length; start += BATCH) {
         signal.throwIfAborted()
@@ -98,12 +103,12 @@ export async function openExtractor(
         }
         waiting.push(...group)
         // Many groups at a time keep the decoding ahead of the network.
-        if (waiting.length >= 64 * BATCH) await flush()
+        if (waiting.length >= 128 * BATCH) await flush()
       }
       if (waiting.length > 0) await flush()
       await cache?.flush()
       return all ?? matrix(0, 0)
     },
-    release: () => program.release(),
+    release: () => lanes.close(),
   }
 }

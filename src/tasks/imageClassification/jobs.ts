@@ -38,16 +38,17 @@ export async function upperJob(work: Workspace, head: LinearHead): Promise<Tunin
   // Every block trains: there is no frozen part to keep.
   if (upper === undefined) return wholeJob(work, head)
   const extractor = await openExtractor(
-    engine,
+    engine.threads,
     upper.frozen,
     upper.cut,
     trunk.backbone.bytesSha256,
     trunk.transform,
     cache,
+    context.signal,
   )
   try {
     const progress = context.progress('features', split.train.length + split.validation.length, 'photos')
-    const options = { signal: context.signal, onProgress: (count: number) => progress.advance(count) }
+    const options = { onProgress: (count: number) => progress.advance(count) }
     const source = async (positions: Int32Array): Promise<SampleSource> => {
       const contents = Array.from(positions, (i) => data.contents[i]!)
       return matrixSource(

@@ -96,17 +96,17 @@ async function perform(
       try {
         const trunk = await openTrunk(name, options)
         const extractor = await openExtractor(
-          engine,
+          engine.threads,
           trunk.body.model,
           trunk.body.output,
           trunk.backbone.bytesSha256,
           trunk.transform,
           cache,
+          context.signal,
         )
         const progress = context.progress('features', subset.samples.length, 'photos')
         const features = await extractor
           .extract(subset.samples, subset.contents, {
-            signal: context.signal,
             onProgress: (count) => progress.advance(count),
           })
           .finally(() => extractor.release())
