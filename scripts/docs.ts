@@ -52,7 +52,7 @@ export function operatorsPage(): string {
     '- **none**: the derivative is zero almost everywhere or does not exist; nothing in front of the operator learns from it.',
     '- **refused**: there is a derivative, and this version does not compute it. The operator may stand in the frozen part of',
     '  a network; training a weight in front of it is refused, with the reason.',
-    '- **as another**: the operator is rewritten to that one when a model is read, and trains as that one does.',
+    '- **as others**: the operator is written as those when a model is read, and trains as they do.',
     '',
     '| operator | gradient | why |',
     '|---|---|---|',
@@ -67,8 +67,7 @@ export function operatorsPage(): string {
 
 function gradientCells(gradient: Operator['gradient']): string {
   if (gradient.kind === 'rule') return 'yes | '
-  const rewritten = /^it is rewritten to (\w+) when a model is read$/.exec(gradient.reason)
-  if (rewritten) return `as ${rewritten[1]} | `
+  if (gradient.kind === 'expanded') return `as ${gradient.into} | `
   return `${gradient.kind === 'none' ? 'none' : 'refused'} | ${gradient.reason}`
 }
 

@@ -73,6 +73,7 @@ function gradientsOf(
     })
   }
   if (gradient.kind === 'refuse') return refuse(gradient.reason)
+  if (gradient.kind === 'expanded') throw new InternalError(`${describeNode(node)} was not expanded`)
   const context: GradientContext = {
     g,
     node,

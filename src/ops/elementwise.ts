@@ -1,4 +1,4 @@
-/** Element-wise arithmetic and activations. g is the gradient of the output, y the output. */
+/** Element-wise arithmetic. g is the gradient of the output, y the output. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
 import { float32, type Tensor, toNumbers } from '../graph/tensor.js'
 import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
@@ -81,16 +81,34 @@ function upgradeClip(c: UpgradeContext): readonly string[] {
 }
 
 /**
- * Clip(x, low, high) passes the gradient strictly inside the bounds. Read from the output, so that the input need not be
- * kept: y is strictly inside exactly when x is. The bounds themselves get no gradient.
+ * Clip(x, low, high) = min(max(x, low), high) passes the gradient strictly inside the bounds. Read from the output, so that
+ * the input need not be kept: y is strictly inside exactly when x is. A bound that trains gets the gradient of what it
+ * cuts off; where the bounds cross, everything is cut off by the upper one.
  */
 function clipRule(c: GradientContext): readonly (string | undefined)[] {
   const { g } = c
-  const y = c.output()
-  const low = c.has(1) ? g.op('Greater', [y, c.input(1)]) : undefined
-  const high = c.has(2) ? g.op('Less', [y, c.input(2)]) : undefined
-  const inside = low && high ? g.op('And', [low, high]) : (low ?? high)
-  return [inside ? keepWhere(g, inside, c.grad()) : c.grad()]
+  const [x, y] = [c.input(0), c.output()]
+  const bound = (i: number) => (c.has(i) ? c.input(i) : undefined)
+  const [low, high] = [bound(1), bound(2)]
+  const forInput = () => {
+    const above = low === undefined ? undefined : g.op('Greater', [y, low])
+    const below = high === undefined ? undefined : g.op('Less', [y, high])
+    const inside = above && below ? g.op('And', [above, below]) : (above ?? below)
+    return inside ? keepWhere(g, inside, c.grad()) : c.grad()
+  }
+  const forLow = (bound: string) => {
+    const cut = g.op('Less', [x, bound])
+    return keepWhere(g, high === undefined ? cut : g.op('And', [cut, g.op('Less', [bound, high])]), c.grad())
+  }
+  const forHigh = (bound: string) => {
+    const raised = low === undefined ? x : g.op('Max', [x, low])
+    return keepWhere(g, g.op('Greater', [raised, bound]), c.grad())
+  }
+  return [
+    c.needs(0) ? forInput() : undefined,
+    low !== undefined && c.needs(1) ? forLow(low) : undefined,
+    high !== undefined && c.needs(2) ? forHigh(high) : undefined,
+  ]
 }
 
 /** In inference Dropout is the identity; its mask is 0 everywhere before opset 12 and true since, as onnxruntime gives it. */
@@ -98,36 +116,34 @@ function upgradeDropout(c: UpgradeContext): readonly string[] {
   const x = c.inputs[0] as string
   const mode = c.inputs[2] ?? ''
   const training = mode === '' ? false : c.g.valueOf(mode)?.data[0] !== 0
-  if (training) return c.refuse('is exported in training mode; export the model in evaluation mode')
+  // Training mode that drops nothing is the identity too.
+  const ratio = (c.inputs[1] ?? '') === '' ? 0.5 : c.g.valueOf(c.inputs[1] as string)?.data[0]
+  if (training && ratio !== 0) return c.refuse('is exported in training mode; export the model in evaluation mode')
   const y = c.g.op('Identity', [x], {}, { outputs: [c.node.outputs[0] as string] })
   const mask: Tensor =
     c.opset < 10 ? float32([1], [0]) : { type: 'bool', dims: [1], data: Uint8Array.of(c.opset < 12 ? 0 : 1) }
   return [y, c.g.op('ConstantOfShape', [c.g.ints(c.g.shape(x))], { value: attr.tensor(mask) })]
 }
 
-/** HardSigmoid y = max(0, min(1, alpha x + beta)): alpha g where 0 < y < 1. */
-function hardSigmoidRule(c: GradientContext): readonly string[] {
-  const { g } = c
-  const y = c.output()
-  const inside = g.op('And', [g.op('Greater', [y, g.float(0)]), g.op('Less', [y, g.float(1)])])
-  return [keepWhere(g, inside, mul(g, c.grad(), g.float(floatAttribute(c.node, 'alpha', 0.2))))]
-}
-
-/** HardSwish y = x HardSigmoid(x; 1/6, 1/2): derivative 0 below -3, 1 above 3, x / 3 + 1 / 2 between. */
-function hardSwishRule(c: GradientContext): readonly string[] {
-  const { g } = c
-  const x = c.input(0)
-  const slope = g.op('Add', [mul(g, x, g.float(1 / 3)), g.float(0.5)])
-  const inner = g.op('Where', [g.op('Less', [x, g.float(3)]), slope, g.float(1)])
-  return [mul(g, c.grad(), keepWhere(g, g.op('Greater', [x, g.float(-3)]), inner))]
-}
-
-/** x^p: p x^(p-1) g and, for the exponent, ln(x) y g (0 where x <= 0, as in PyTorch at x = 0). */
+/**
+ * x^p: p x^(p-1) g and, for the exponent, ln(x) y g (0 where x <= 0, as in PyTorch at x = 0). A known exponent takes a
+ * product where one is enough, and x^0 has no slope even at x = 0, where p x^(p-1) is not a number.
+ */
 function powRule(c: GradientContext): readonly (string | undefined)[] {
   const { g } = c
   const [x, p] = [c.input(0), c.input(1)]
+  const known = c.needs(1) ? undefined : g.valueOf(p)
+  const exponents = known && toNumbers(known)
+  const single = exponents?.length === 1 ? exponents[0] : undefined
   const float = g.typeOf(p).type === g.typeOf(x).type ? p : g.op('Cast', [p], { to: attr.int(1) })
-  const forBase = () => mul(g, c.grad(), mul(g, float, g.op('Pow', [x, sub(g, float, g.float(1))])))
+  const slope = () => {
+    if (single === 2) return mul(g, x, g.float(2))
+    const power = mul(g, float, g.op('Pow', [x, sub(g, float, g.float(1))]))
+    return exponents && !exponents.includes(0)
+      ? power
+      : g.op('Where', [g.op('Equal', [float, g.float(0)]), g.float(0), power])
+  }
+  const forBase = () => (single === 1 ? c.grad() : mul(g, c.grad(), slope()))
   const forExponent = () => {
     const positive = g.op('Greater', [x, g.float(0)])
     const log = g.op('Log', [g.op('Where', [positive, x, g.float(1)])])
@@ -168,9 +184,14 @@ export const elementwise = {
   Pow: { infer: inferBroadcast, fold: binaryFold((x, y) => x ** y), gradient: rule(powRule) },
   Min: { infer: inferBroadcast, fold: variadicFold((v) => Math.min(...v)), gradient: rule(extremeRule) },
   Max: { infer: inferBroadcast, fold: variadicFold((v) => Math.max(...v)), gradient: rule(extremeRule) },
-  Sum: { infer: inferBroadcast, gradient: rule((c) => c.node.inputs.map(() => c.grad())) },
+  Sum: {
+    infer: inferBroadcast,
+    fold: variadicFold((v) => v.reduce((a, b) => a + b, 0)),
+    gradient: rule((c) => c.node.inputs.map(() => c.grad())),
+  },
   Mean: {
     infer: inferBroadcast,
+    fold: variadicFold((v) => v.reduce((a, b) => a + b, 0) / v.length),
     gradient: rule((c) => {
       const share = mul(c.g, c.grad(), c.g.float(1 / c.node.inputs.length))
       return c.node.inputs.map(() => share)
@@ -190,17 +211,6 @@ export const elementwise = {
     (x) => 1 / x,
     (c) => neg(c.g, mul(c.g, c.grad(), mul(c.g, c.output(), c.output()))),
   ),
-  Relu: unary(
-    (x) => Math.max(x, 0),
-    (c) => keepWhere(c.g, c.g.op('Greater', [c.output(), c.g.float(0)]), c.grad()),
-  ),
-  // sigmoid' = y (1 - y)
-  Sigmoid: unary(
-    (x) => 1 / (1 + Math.exp(-x)),
-    ({ g, grad, output }) => mul(g, grad(), mul(g, output(), sub(g, g.float(1), output()))),
-  ),
-  // tanh' = 1 - y^2
-  Tanh: unary(Math.tanh, ({ g, grad, output }) => mul(g, grad(), sub(g, g.float(1), mul(g, output(), output())))),
   // erf' = 2 / sqrt(pi) exp(-x^2)
   Erf: {
     infer: sameType,
@@ -209,21 +219,6 @@ export const elementwise = {
       return [mul(g, grad(), mul(g, g.op('Exp', [neg(g, square)]), g.float(2 / Math.sqrt(Math.PI))))]
     }),
   },
-  // softplus' = sigmoid(x)
-  Softplus: unary(
-    (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-    (c) => mul(c.g, c.grad(), c.g.op('Sigmoid', [c.input(0)])),
-  ),
-  LeakyRelu: {
-    infer: sameType,
-    gradient: rule((c) => {
-      const { g } = c
-      const slope = g.float(floatAttribute(c.node, 'alpha', 0.01))
-      return [g.op('Where', [g.op('Greater', [c.input(0), g.float(0)]), c.grad(), mul(g, c.grad(), slope)])]
-    }),
-  },
-  HardSigmoid: { infer: sameType, gradient: rule(hardSigmoidRule) },
-  HardSwish: { infer: sameType, gradient: rule(hardSwishRule) },
   Clip: {
     infer: sameType,
     upgrade: upgradeClip,
@@ -256,9 +251,9 @@ export const elementwise = {
     },
     gradient: rule((c) => {
       const { g } = c
-      const quotient = div(g, c.input(0), c.input(1))
-      const whole = mul(g, g.op('Sign', [quotient]), g.op('Floor', [g.op('Abs', [quotient])]))
-      return [c.grad(), c.needs(1) ? neg(g, mul(g, c.grad(), whole)) : undefined]
+      // (x - y) / b is a whole number up to rounding, and agrees with y where x / b itself is close to one.
+      const whole = () => g.op('Round', [div(g, sub(g, c.input(0), c.output()), c.input(1))])
+      return [c.grad(), c.needs(1) ? neg(g, mul(g, c.grad(), whole())) : undefined]
     }),
   },
 } as const satisfies Record<string, Operator>

@@ -3,7 +3,7 @@ import { attr, intAttribute, type StaticType } from '../graph/graph.js'
 import { ELEMENT_TYPES, type ElementType, elementTypeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { inferBroadcast } from './elementwise.js'
 import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
-import { type InferContext, isFloat, none, type Operator, refuse, rule } from './operator.js'
+import { expanded, type InferContext, isFloat, none, type Operator, rule } from './operator.js'
 
 const inferTruth = (c: InferContext): readonly StaticType[] => [
   { type: 'bool', shape: inferBroadcast(c)[0]?.shape ?? [] },
@@ -69,14 +69,10 @@ export const logic = {
     }),
   },
   // Canonically a Cast: the target type is known while reading.
-  CastLike: {
-    infer: (c) => [{ type: c.type(1).type, shape: c.shape(0) }],
-    upgrade: (c) => {
-      const type = c.g.typeOf(c.inputs[1] as string).type
-      return c.emit([c.inputs[0] as string], { to: attr.int(codeOf(type)) }, 'Cast')
-    },
-    gradient: refuse('it is rewritten to Cast when a model is read'),
-  },
+  CastLike: expanded('Cast', (c) => {
+    const type = c.g.typeOf(c.inputs[1] as string).type
+    return c.emit([c.inputs[0] as string], { to: attr.int(codeOf(type)) }, 'Cast')
+  }),
   Where: {
     infer: (c) => {
       const shape = inferBroadcast(c)[0]?.shape ?? []

@@ -82,6 +82,8 @@ export type Gradient =
   | { readonly kind: 'none'; readonly reason: string }
   /** A derivative exists but is not offered. */
   | { readonly kind: 'refuse'; readonly reason: string }
+  /** Written as other operators when a model is read, and differentiated as those. */
+  | { readonly kind: 'expanded'; readonly into: string }
 
 export interface UpgradeContext {
   readonly g: Emitter
@@ -111,6 +113,13 @@ export interface Operator {
 export const rule = (gradientRule: GradientRule): Gradient => ({ kind: 'rule', rule: gradientRule })
 export const none = (reason: string): Gradient => ({ kind: 'none', reason })
 export const refuse = (reason: string): Gradient => ({ kind: 'refuse', reason })
+
+/** The row of an operator that `upgrade` always writes as others: it never stands in a program. */
+export const expanded = (into: string, upgrade: NonNullable<Operator['upgrade']>): Operator => ({
+  infer: (c) => c.fail(`is written as ${into} when a model is read and cannot stand in a program`),
+  gradient: { kind: 'expanded', into },
+  upgrade,
+})
 
 /** The shape of two operands after NumPy broadcasting. */
 export function broadcast(a: readonly number[], b: readonly number[]): number[] | undefined {

@@ -3,10 +3,10 @@ import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/gra
 import { float32, sizeOf } from '../graph/tensor.js'
 import { pad, reshape } from './emit.js'
 import {
+  expanded,
   type GradientContext,
   type InferContext,
   type Operator,
-  refuse,
   rule,
   type UpgradeContext,
 } from './operator.js'
@@ -118,12 +118,8 @@ export const pools = {
     }),
   },
   // Rewritten to ReduceMax, whose rule shares the gradient among ties.
-  GlobalMaxPool: {
-    infer: inferGlobal,
-    upgrade: (c) => {
-      const axes = spatialAxes(c.g.shape(c.inputs[0] as string))
-      return c.emit([c.inputs[0] as string, c.g.ints(axes)], { keepdims: attr.int(1) }, 'ReduceMax')
-    },
-    gradient: refuse('it is rewritten to ReduceMax when a model is read'),
-  },
+  GlobalMaxPool: expanded('ReduceMax', (c) => {
+    const axes = spatialAxes(c.g.shape(c.inputs[0] as string))
+    return c.emit([c.inputs[0] as string, c.g.ints(axes)], { keepdims: attr.int(1) }, 'ReduceMax')
+  }),
 } as const satisfies Record<string, Operator>

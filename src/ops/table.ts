@@ -3,6 +3,8 @@
  * answer about its gradient does not compile.
  */
 import { type Dimension, intsAttribute, type StaticType, stringAttribute } from '../graph/graph.js'
+import { activations } from './activations.js'
+import { bits } from './bits.js'
 import { convolutions } from './convolution.js'
 import { elementwise } from './elementwise.js'
 import { indexing } from './indexing.js'
@@ -14,6 +16,7 @@ import { MICROSOFT, none, type Operator, refuse } from './operator.js'
 import { pools } from './pooling.js'
 import { reductions } from './reduction.js'
 import { shapes } from './shapes.js'
+import { trigonometry } from './trigonometry.js'
 import { extent, groupsOf, windowOf } from './window.js'
 
 /** Operators that only gradient rules write. */
@@ -68,6 +71,9 @@ const constant = {
 export const STANDARD = {
   ...constant,
   ...elementwise,
+  ...trigonometry,
+  ...activations,
+  ...bits,
   ...logic,
   ...movement,
   ...indexing,

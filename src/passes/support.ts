@@ -70,7 +70,8 @@ function support(node: Node, around: Surroundings): Support {
   const operator = lookup(node.domain, node.opType)
   if (operator === undefined) return { kind: 'unknown', reason: unknownReason(node) }
   const { gradient } = operator
-  return gradient.kind === 'rule' ? { kind: 'rule' } : { kind: gradient.kind, reason: gradient.reason }
+  if (gradient.kind === 'rule' || gradient.kind === 'expanded') return { kind: 'rule' }
+  return { kind: gradient.kind, reason: gradient.reason }
 }
 
 const graphOf = (node: Node, name: string): Graph | undefined => {

@@ -9,20 +9,12 @@ import { rows } from '#graft/ops/table.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import type { HostTensor } from '#graft/runtime/types.js'
 import { checkGradients } from '../support/gradients.js'
+import { append } from './cases/append.js'
 import { drawn, type OperatorCase } from './cases/case.js'
 import { cases, WITHOUT_CASES } from './cases/index.js'
 
 /** Fewest cases that a row with a rule must have. */
 const FEWEST = 2
-
-/** Appends the case's node; the values of its outputs. */
-function append(g: GraphBuilder, operatorCase: OperatorCase): string[] {
-  const { names, constants } = drawn(operatorCase)
-  for (const [name, tensor] of Object.entries(constants)) g.namedConstant(name, tensor)
-  return g.multi(operatorCase.opType, names, operatorCase.attributes, operatorCase.outputs, {
-    domain: operatorCase.domain,
-  })
-}
 
 const varies = (operatorCase: OperatorCase) => operatorCase.inputs.some((input) => input.kind === 'vary')
 
@@ -38,7 +30,7 @@ describe('gradients of operators', () => {
     const name = `${domain === '' ? '' : `${domain}.`}${opType}`
     const { gradient } = operator
 
-    if (gradient.kind === 'rule') {
+    if (gradient.kind === 'rule' || gradient.kind === 'expanded') {
       it(`${name}: the rule equals central differences`, async () => {
         const differentiated = own.filter(varies)
         assert.ok(
@@ -105,7 +97,7 @@ const refusal = (name: string, reason: string) => (error: unknown) => {
 }
 
 /** A case's node alone, with all that is fed as inputs. */
-function alone(operatorCase: OperatorCase): { g: GraphBuilder; values: string[]; vary: string[] } {
+function alone(operatorCase: OperatorCase): { g: GraphBuilder; values: readonly string[]; vary: string[] } {
   const g = new GraphBuilder('alone')
   const { vary, feeds } = drawn(operatorCase)
   for (const [name, tensor] of Object.entries<HostTensor>({ ...vary, ...feeds }))

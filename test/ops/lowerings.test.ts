@@ -11,6 +11,7 @@ import { differentiate } from '#graft/autodiff/differentiate.js'
 import { GraphBuilder } from '#graft/ops/builder.js'
 import { isFloat } from '#graft/ops/operator.js'
 import { lookup } from '#graft/ops/table.js'
+import { append } from './cases/append.js'
 import { drawn, type OperatorCase } from './cases/case.js'
 import { cases } from './cases/index.js'
 
@@ -26,6 +27,8 @@ const FILES = [
   'indexing',
   'shapes',
   'elementwise',
+  'activations',
+  'trigonometry',
   'emit',
   'window',
 ]
@@ -34,14 +37,10 @@ const ELSEWHERE = /\b(fail|refuse|throw|explicitWindow|c\.emit)\b|^\?\? |^\? 0$|
 
 function differentiateCase(operatorCase: OperatorCase): void {
   const g = new GraphBuilder('covered')
-  const { names, vary, feeds, constants } = drawn(operatorCase)
+  const { vary, feeds } = drawn(operatorCase)
   for (const [name, tensor] of Object.entries({ ...vary, ...feeds }))
     g.input(name, { type: tensor.type, shape: tensor.dims })
-  for (const [name, tensor] of Object.entries(constants)) g.namedConstant(name, tensor)
-  const { opType, attributes, outputs, domain } = operatorCase
-  const values = g
-    .multi(opType, names, attributes, outputs, { domain })
-    .filter((value) => isFloat(g.typeOf(value).type))
+  const values = append(g, operatorCase).filter((value) => isFloat(g.typeOf(value).type))
   const seeds = new Map(values.map((value, i) => [value, g.input(`cotangent ${i}`, g.typeOf(value))]))
   const targets = Object.keys(vary)
   differentiate(g, seeds, targets)
@@ -57,7 +56,8 @@ describe('gradient rules', () => {
     await session.post('Profiler.enable')
     await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
     for (const operatorCase of cases)
-      if (lookup(operatorCase.domain, operatorCase.opType)?.gradient.kind === 'rule') differentiateCase(operatorCase)
+      if (['rule', 'expanded'].includes(lookup(operatorCase.domain, operatorCase.opType)?.gradient.kind ?? ''))
+        differentiateCase(operatorCase)
     const { result } = await session.post('Profiler.takePreciseCoverage')
     await session.post('Profiler.stopPreciseCoverage')
     session.disconnect()

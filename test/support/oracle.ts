@@ -53,9 +53,9 @@ export function beyond(model: Model): string[] {
   const names = new Set<string>()
   const supports = supportsOf(model)
   for (const node of model.graph.nodes) {
-    const { kind, reason } = supports(node)
-    const refused = kind === 'unknown' || (kind === 'refuse' && !reason?.includes('rewritten'))
-    if (refused) names.add(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`)
+    const { kind } = supports(node)
+    if (kind === 'unknown' || kind === 'refuse')
+      names.add(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`)
   }
   return [...names].sort()
 }

@@ -2,6 +2,7 @@
 import { Random } from '#graft/base/random.js'
 import { type Attribute, attr } from '#graft/graph/graph.js'
 import { float32, int64, sizeOf, type Tensor } from '#graft/graph/tensor.js'
+import { CANONICAL_OPSET } from '#graft/ops/operator.js'
 import type { HostTensor } from '#graft/runtime/types.js'
 import { type Draw, normal } from '../../support/draw.js'
 import { SEED } from '../../support/gradients.js'
@@ -23,12 +24,18 @@ export interface OperatorCase {
   readonly attributes: Readonly<Record<string, Attribute>>
   /** Number of outputs. */
   readonly outputs: number
+  /** Where the row is an expansion: the opset whose form the case has. */
+  readonly opset: number
+  /** The outputs, where onnxruntime cannot say them. */
+  readonly expected?: readonly (readonly number[])[]
 }
 
 export interface CaseOptions {
   readonly attributes?: Readonly<Record<string, Attribute>>
   readonly outputs?: number
   readonly domain?: string
+  readonly opset?: number
+  readonly expected?: readonly (readonly number[])[]
   /** Says what is special about it. */
   readonly note?: string
 }
@@ -47,10 +54,12 @@ export function use(opType: string, inputs: readonly CaseInput[], options: CaseO
       ? [`[${Array.from(input.tensor.data as Float32Array)}]`]
       : [],
   )
-  const label = [domain, opType, shapes, ...fixed, ...settings, options.note ?? '']
+  const version = options.opset === undefined ? '' : `opset ${options.opset}`
+  const label = [domain, opType, version, shapes, ...fixed, ...settings, options.note ?? '']
     .filter((part) => part !== '')
     .join(' ')
-  return { opType, domain, label, inputs, attributes, outputs: options.outputs ?? 1 }
+  const { outputs = 1, opset = CANONICAL_OPSET, expected } = options
+  return { opType, domain, label, inputs, attributes, outputs, opset, ...(expected ? { expected } : {}) }
 }
 
 export const x = (dims: readonly number[], draw: Draw = normal): CaseInput => ({ kind: 'vary', dims, draw })

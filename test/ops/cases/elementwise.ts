@@ -1,9 +1,9 @@
-/** Arithmetic and activations. */
-import { ELEMENT_TYPES } from '#graft/graph/tensor.js'
+/** Arithmetic. */
+import { ELEMENT_TYPES, float32 } from '#graft/graph/tensor.js'
 import { among, avoiding, between, type Draw, normal, spaced } from '../../support/draw.js'
 import {
   type CaseOptions,
-  float,
+  constant,
   int,
   number,
   type OperatorCase,
@@ -36,10 +36,14 @@ const PAIRS: readonly (readonly [readonly number[], readonly number[]])[] = [
   [[], []],
 ]
 
-const pairs = (opType: string, first: Draw = normal, second: Draw = first, options: CaseOptions = {}): OperatorCase[] =>
-  PAIRS.map(([a, b]) => use(opType, [x(a, first), x(b, second)], options))
+export const pairs = (
+  opType: string,
+  first: Draw = normal,
+  second: Draw = first,
+  options: CaseOptions = {},
+): OperatorCase[] => PAIRS.map(([a, b]) => use(opType, [x(a, first), x(b, second)], options))
 
-const unary = (
+export const unary = (
   opType: string,
   draw: Draw = normal,
   ...settings: NonNullable<CaseOptions['attributes']>[]
@@ -66,6 +70,8 @@ const arithmetic = [
   ...pairs('Pow', between(0.4, 2), between(-2, 2)),
   use('Pow', [x([2, 5], awayFromZero), number(2)]),
   use('Pow', [x([2, 5], awayFromZero), number(3)]),
+  use('Pow', [x([2, 5], awayFromZero), number(1)]),
+  use('Pow', [x([2, 5], awayFromZero), constant(float32([5], [2, 0, 1, 3, -1]))], { note: 'an exponent of zero' }),
   use('Pow', [x([7], awayFromZero), scalarInt(2)], { note: 'int64 exponent' }),
   use('Pow', [x([7], between(0.4, 2)), number(-0.5)]),
   use('Pow', [x([4], awayFromZero), plain([4], [2, 3, -1, -2])], { note: 'negative base' }),
@@ -88,7 +94,7 @@ const sums = ['Sum', 'Mean'].flatMap((opType) => [
   use(opType, [x([2, 3, 4]), x([3, 1]), x([4])]),
 ])
 
-const activations = [
+const functions = [
   ...unary('Neg'),
   use('Neg', [whole([3], [1, -2, 0])], { note: 'int64' }),
   ...unary('Abs', avoiding(0)),
@@ -97,17 +103,7 @@ const activations = [
   ...unary('Exp'),
   ...unary('Log', between(0.3, 3)),
   ...unary('Reciprocal', awayFromZero),
-  ...unary('Relu', avoiding(0)),
-  ...unary('Sigmoid'),
-  ...unary('Tanh'),
   ...unary('Erf'),
-  ...unary('Softplus'),
-  use('Softplus', [plain([4], [-200, -20, 20, 200])], { note: 'far out' }),
-  ...unary('LeakyRelu', avoiding(0), { alpha: float(0.3) }, { alpha: float(-0.2) }),
-  ...unary('HardSigmoid', avoiding(-2.5, 2.5)),
-  use('HardSigmoid', [x([2, 3, 5], avoiding(-3, 3))], { attributes: { alpha: float(1 / 6), beta: float(0.5) } }),
-  use('HardSigmoid', [x([9], avoiding(-0.5, 2))], { attributes: { alpha: float(0.4), beta: float(0.2) } }),
-  ...unary('HardSwish', avoiding(-3, 3)),
   ...unary('Identity'),
   ...unary('Dropout'),
   ...['Floor', 'Ceil', 'Round'].flatMap((opType) =>
@@ -127,6 +123,12 @@ const clips = [
   use('Clip', [x([9], bounded), omitted, number(1.5)]),
   use('Clip', [x([9], bounded)]),
   use('Clip', [x([], bounded), number(-1), number(1.5)]),
+  use('Clip', [x([2, 3, 5], bounded), x([], between(-1.02, -0.98)), x([], between(1.48, 1.52))], {
+    note: 'bounds train',
+  }),
+  use('Clip', [x([9], bounded), x([], between(-1.02, -0.98))], { note: 'a bound trains' }),
+  use('Clip', [x([9], bounded), omitted, x([], between(1.48, 1.52))], { note: 'a bound trains' }),
+  use('Clip', [x([9], bounded), x([], between(1.9, 2.1)), x([], between(-1.6, -1.4))], { note: 'bounds cross' }),
 ]
 
 const tensorOf = (value: number) => ({ kind: 'int', value }) as const
@@ -148,7 +150,7 @@ const casts = [
   }),
   use('Cast', [whole([3], [0, -2, 5])], { attributes: { to: tensorOf(ELEMENT_TYPES.bool) }, note: 'int64 to bool' }),
   use('Cast', [truth([5])], { attributes: { to: tensorOf(ELEMENT_TYPES.float32) }, note: 'bool to float32' }),
-  use('CastLike', [x([3]), plain([1], [0])]),
+  ...[[3], [2, 4]].map((dims) => use('CastLike', [x(dims), plain([1], [0])])),
   use('CastLike', [whole([3], [0, -2, 5]), plain([1], [0])]),
 ]
 
@@ -156,7 +158,7 @@ export const elementwiseCases: readonly OperatorCase[] = [
   ...arithmetic,
   ...several,
   ...sums,
-  ...activations,
+  ...functions,
   ...clips,
   ...casts,
 ]

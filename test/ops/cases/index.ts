@@ -1,5 +1,7 @@
 /** All cases, and the table's rows that have none with the reason. */
 import { lookup } from '#graft/ops/table.js'
+import { activationCases, trigonometryCases } from './activations.js'
+import { bitCases } from './bits.js'
 import type { OperatorCase } from './case.js'
 import { elementwiseCases } from './elementwise.js'
 import { logicCases } from './logic.js'
@@ -10,6 +12,9 @@ import { windowCases } from './windows.js'
 
 export const cases: readonly OperatorCase[] = [
   ...elementwiseCases,
+  ...activationCases,
+  ...trigonometryCases,
+  ...bitCases,
   ...logicCases,
   ...movementCases,
   ...reductionCases,
