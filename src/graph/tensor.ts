@@ -1,4 +1,5 @@
 /** Element types and constant tensors, as ONNX defines them (onnx.proto, TensorProto.DataType). */
+import { decodingTable, isPacked, unpack } from './formats.js'
 
 /** ONNX element types by name, with their numbers in TensorProto.DataType. */
 export const ELEMENT_TYPES = {
@@ -28,6 +29,8 @@ export const ELEMENT_TYPES = {
   int4: 22,
   float4e2m1: 23,
   float8e8m0: 24,
+  uint2: 25,
+  int2: 26,
 } as const
 
 export type ElementType = keyof typeof ELEMENT_TYPES
@@ -55,7 +58,9 @@ export type TensorData =
 
 /**
  * A constant tensor. Types without a JavaScript array of their own are held as bits: float16, bfloat16 in Uint16Array,
- * bool and float8 in Uint8Array, packed 4-bit types in Uint8Array (two elements a byte).
+ * bool and float8 in Uint8Array, packed types of 4 and 2 bits in Uint8Array (two or four elements a byte).
+ *
+ * `data` may be read from a file each time it is asked for: take it once and keep it while it is used.
  */
 export interface Tensor {
   readonly type: ElementType
@@ -89,30 +94,74 @@ export function scalar(value: number): Tensor {
   return float32([], [value])
 }
 
-/** The elements as numbers (int64 beyond 2^53 lose precision; float16 and bfloat16 are decoded). */
+/** The elements as numbers (int64 beyond 2^53 lose precision; narrow floats are decoded, packed integers unpacked). */
 export function toNumbers(tensor: Tensor): number[] {
-  if (tensor.type === 'float16') return Array.from(tensor.data as Uint16Array, halfToNumber)
-  if (tensor.type === 'bfloat16') return Array.from(tensor.data as Uint16Array, bfloatToNumber)
-  const out = new Array<number>(tensor.data.length)
-  for (let i = 0; i < out.length; i++) out[i] = Number(tensor.data[i])
+  const { type, data } = tensor
+  const table = decodingTable(type)
+  if (table) return Array.from(data as Uint16Array, (bits) => table[bits] as number)
+  if (isPacked(type)) return Array.from(unpack(type, data as Uint8Array, sizeOf(tensor.dims)))
+  const out = new Array<number>(data.length)
+  for (let i = 0; i < out.length; i++) out[i] = Number(data[i])
   return out
 }
 
-/** IEEE 754 binary16 bits to a number. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+/**
+ * A tensor whose data are made when they are asked for, kept while somebody holds them, and made again after that: how a
+ * model larger than the memory is held.
+ */
+export function lazyTensor(type: ElementType, dims: readonly number[], make: () => TensorData): Tensor {
+  let kept: WeakRef<TensorData> | undefined
+  return {
+    type,
+    dims,
+    get data() {
+      const known = kept?.deref()
+      if (known) return known
+      const data = make()
+      kept = new WeakRef(data)
+      return data
+    },
+  }
 }
 
-/** bfloat16 bits to a number. */
-export function bfloatToNumber(bits: number): number {
-  scratchBits[0] = bits << 16
-  return scratchFloat[0]!
+type Stored = Exclude<ElementType, 'string' | 'undefined'>
+
+type ArrayType = new (buffer: ArrayBufferLike, offset: number, length: number) => TensorData
+
+/** The array that holds a type, the bytes of one of its items, and how many items one element takes, as ONNX stores it. */
+export const STORAGE: Readonly<
+  Record<Stored, { readonly array: ArrayType; readonly bytes: number; readonly perElement: number }>
+> = {
+  float32: { array: Float32Array, bytes: 4, perElement: 1 },
+  float64: { array: Float64Array, bytes: 8, perElement: 1 },
+  float16: { array: Uint16Array, bytes: 2, perElement: 1 },
+  bfloat16: { array: Uint16Array, bytes: 2, perElement: 1 },
+  uint8: { array: Uint8Array, bytes: 1, perElement: 1 },
+  int8: { array: Int8Array, bytes: 1, perElement: 1 },
+  uint16: { array: Uint16Array, bytes: 2, perElement: 1 },
+  int16: { array: Int16Array, bytes: 2, perElement: 1 },
+  uint32: { array: Uint32Array, bytes: 4, perElement: 1 },
+  int32: { array: Int32Array, bytes: 4, perElement: 1 },
+  uint64: { array: BigUint64Array, bytes: 8, perElement: 1 },
+  int64: { array: BigInt64Array, bytes: 8, perElement: 1 },
+  bool: { array: Uint8Array, bytes: 1, perElement: 1 },
+  complex64: { array: Float32Array, bytes: 4, perElement: 2 },
+  complex128: { array: Float64Array, bytes: 8, perElement: 2 },
+  float8e4m3fn: { array: Uint8Array, bytes: 1, perElement: 1 },
+  float8e4m3fnuz: { array: Uint8Array, bytes: 1, perElement: 1 },
+  float8e5m2: { array: Uint8Array, bytes: 1, perElement: 1 },
+  float8e5m2fnuz: { array: Uint8Array, bytes: 1, perElement: 1 },
+  float8e8m0: { array: Uint8Array, bytes: 1, perElement: 1 },
+  uint4: { array: Uint8Array, bytes: 1, perElement: 0.5 },
+  int4: { array: Uint8Array, bytes: 1, perElement: 0.5 },
+  float4e2m1: { array: Uint8Array, bytes: 1, perElement: 0.5 },
+  uint2: { array: Uint8Array, bytes: 1, perElement: 0.25 },
+  int2: { array: Uint8Array, bytes: 1, perElement: 0.25 },
 }
 
-const scratchBits = new Uint32Array(1)
-const scratchFloat = new Float32Array(scratchBits.buffer)
+/** Bytes of a tensor's data, without reading them; of text, none. */
+export function byteSize({ type, dims }: Pick<Tensor, 'type' | 'dims'>): number {
+  if (type === 'string' || type === 'undefined') return 0
+  const { bytes, perElement } = STORAGE[type]
+  return Math.ceil(sizeOf(dims) * perElement) * bytes
+}

@@ -2,14 +2,14 @@
  * Finding a pretrained network: bundled with the package, in a local folder of Hugging Face's layout, as a bare .onnx
  * file, or in a folder that Graft saved; and reading all that training needs to know of it.
  */
-import { exists, fileStatus, listFolder, packageDirectory, paths, readFileBytes, sha256 } from '#platform'
+import { exists, fileStatus, listFolder, packageDirectory, paths } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
 import { preprocessorFromFlags, readPreprocessor } from '../data/preprocessor.js'
 import type { Dimension, Model } from '../graph/graph.js'
-import { readModel } from '../onnx/reader.js'
 import { type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
 import { findHead, type Head } from './head.js'
 import { imageModel, PIXELS, type Size } from './imageInput.js'
+import { openModel } from './modelFile.js'
 import { isModelFolder, loadModelFolder, MODEL_FILE } from './modelFolder.js'
 import { nearNames } from './near.js'
 import type { GraftRecord } from './record.js'
@@ -28,7 +28,7 @@ export interface Backbone {
   readonly name: string
   /** The whole network, its input (N, 3, H, W) under the name `pixel_values` and with a dynamic batch. */
   readonly model: Model
-  /** SHA-256 of the file it was read from. */
+  /** SHA-256 of the file it was read from, and of those beside it that hold its tensors. */
   readonly bytesSha256: string
   readonly bytes: number
   readonly architecture: string
@@ -157,8 +157,8 @@ async function fromParts(
   record: GraftRecord | undefined,
   options: BackboneOptions,
 ): Promise<Backbone> {
-  const bytes = await readFileBytes(path)
-  const read = readModel(bytes, { name: path })
+  const file = await openModel(path)
+  const read = file.model
   const notes: string[] = []
   const preprocessor = choosePreprocessor(path, saved, read, options, notes)
   const { size } = readPreprocessor(
@@ -179,8 +179,8 @@ async function fromParts(
   return {
     name,
     model,
-    bytesSha256: sha256(bytes),
-    bytes: bytes.length,
+    bytesSha256: await file.sha256(),
+    bytes: file.bytes,
     architecture: record?.backbone.architecture ?? named ?? (model.graph.name || name),
     config,
     preprocessor,

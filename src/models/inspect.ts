@@ -1,7 +1,7 @@
 /** What there is to say of a model file: the data behind `graft inspect`. Works on any ONNX model, usable or not. */
 import { GraftError, messageOf } from '../base/errors.js'
 import { describeNode, type Model, type Node, type ValueInfo } from '../graph/graph.js'
-import { type ElementType, sizeOf } from '../graph/tensor.js'
+import { byteSize, type ElementType, sizeOf } from '../graph/tensor.js'
 import type { Support, Supports } from '../passes/support.js'
 import { type Block, findBlocks } from './blocks.js'
 import { findHead, type Head } from './head.js'
@@ -82,8 +82,8 @@ export function inspectModel(
     byRole[role] += size
   }
   let bytes = 0
-  for (const tensor of graph.initializers.values()) bytes += tensor.data.byteLength
-  for (const parameter of parameters) if (parameter.constant) bytes += parameter.tensor.data.byteLength
+  for (const tensor of graph.initializers.values()) bytes += byteSize(tensor)
+  for (const parameter of parameters) if (parameter.constant) bytes += byteSize(parameter.tensor)
   return {
     inputs: graph.inputs,
     outputs: graph.outputs,

@@ -8,20 +8,23 @@ import {
   fileStatus,
   makeDirectory,
   paths,
-  readFileBytes,
   removeFile,
   renameFile,
   sha256,
+  sha256File,
+  sha256Pieces,
   writeFileAtomic,
 } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
 import type { Model } from '../graph/graph.js'
-import { readModel } from '../onnx/reader.js'
-import { writeModel } from '../onnx/writer.js'
+import { needsDataFile, writeModel, writeModelInTwoFiles } from '../onnx/writer.js'
 import { isObject, type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
+import { openModel } from './modelFile.js'
 import { FORMAT, type GraftRecord, type RecordContents, readRecord } from './record.js'
 
 export const MODEL_FILE = 'onnx/model.onnx'
+/** Beside it where one file cannot hold the model, under the name that Hugging Face's tools give it. */
+export const DATA_FILE = 'onnx/model.onnx_data'
 const STAGING = '.graft-new'
 const COMMIT = '.graft-commit.json'
 const RECORD = 'graft.json'
@@ -82,36 +85,47 @@ export interface LoadedModelFolder {
   readonly config: Json
   readonly preprocessor: Json
   readonly record: GraftRecord
-  /** SHA-256 of the model file. */
+  /** SHA-256 of the model file, and of the file of its tensors where there is one. */
   readonly sha256: string
   readonly licence: Licence | undefined
 }
 
-/** The config.json of a saved model. */
-export function configOf(labels: readonly string[], backbone: Json | undefined): Json {
+/**
+ * The config.json of a saved model.
+ *
+ * @param twoFiles whether its tensors lie in a second file
+ */
+export function configOf(labels: readonly string[], backbone: Json | undefined, twoFiles = false): Json {
   const type = backbone?.model_type
   const known = typeof type === 'string' && IMAGE_CLASSIFICATION_TYPES.has(type)
   const { id2label, label2id, num_labels, _name_or_path, ...kept } = known && backbone ? backbone : (GENERIC as Json)
-  const own = kept['transformers.js_config']
+  const { use_external_data_format, ...own } = isObject(kept['transformers.js_config'])
+    ? kept['transformers.js_config']
+    : ({} as Json)
   return {
     ...kept,
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
     // Without it the browser asks for a quantised file that is not there.
-    'transformers.js_config': { ...(isObject(own) ? own : {}), dtype: 'fp32' },
+    'transformers.js_config': { ...own, dtype: 'fp32', ...(twoFiles ? { use_external_data_format: true } : {}) },
   }
 }
 
+/** What a file is to hold; a function gives it piece by piece, each time anew. */
+type Content = string | Uint8Array | (() => Iterable<Uint8Array>)
+
 /** The folder's files but for graft.json, by path. */
-function filesOf(contents: ModelFolderContents): Map<string, string | Uint8Array> {
+function filesOf(contents: ModelFolderContents): Map<string, Content> {
   const { labels, record, licence } = contents
   const twice = labels.find((label, i) => labels.indexOf(label) !== i)
   if (twice !== undefined)
     throw new GraftError(`Two classes have the label "${twice}".`, { remedy: 'Give every class its own name.' })
   const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`
-  const files = new Map<string, string | Uint8Array>([
-    [MODEL_FILE, writeModel(contents.model)],
-    ['config.json', json(configOf(labels, contents.config))],
+  const two = needsDataFile(contents.model) ? writeModelInTwoFiles(contents.model, paths.base(DATA_FILE)) : undefined
+  const files = new Map<string, Content>([
+    [MODEL_FILE, two?.model ?? writeModel(contents.model)],
+    ...(two ? [[DATA_FILE, two.data] as const] : []),
+    ['config.json', json(configOf(labels, contents.config, two !== undefined))],
     ['preprocessor_config.json', json(contents.preprocessor)],
     ['README.md', contents.readme],
   ])
@@ -135,7 +149,9 @@ function filesOf(contents: ModelFolderContents): Map<string, string | Uint8Array
  */
 export async function saveModelFolder(folder: string, contents: ModelFolderContents): Promise<void> {
   const files = filesOf(contents)
-  const hashes = Object.fromEntries(Array.from(files, ([path, content]) => [path, sha256(content)]))
+  const hashes: Record<string, string> = {}
+  for (const [path, content] of files)
+    hashes[path] = typeof content === 'function' ? await sha256Pieces(content()) : sha256(content)
   const record: GraftRecord = { ...contents.record, format: FORMAT, files: hashes }
   files.set(RECORD, `${JSON.stringify(readRecord(record, RECORD), undefined, 2)}\n`)
   const target = paths.resolve(folder)
@@ -156,10 +172,11 @@ export async function saveModelFolder(folder: string, contents: ModelFolderConte
   await recoverModelFolder(target)
 }
 
-async function writeAll(folder: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
+async function writeAll(folder: string, files: ReadonlyMap<string, Content>): Promise<void> {
   try {
     await makeDirectory(folder)
-    for (const [path, content] of files) await writeFileAtomic(paths.join(folder, path), content)
+    for (const [path, content] of files)
+      await writeFileAtomic(paths.join(folder, path), typeof content === 'function' ? content() : content)
   } catch (error) {
     await removeFile(folder)
     throw error
@@ -230,7 +247,7 @@ async function aside(folder: string, files: ReadonlyMap<string, unknown>): Promi
   for (const [name, hash] of Object.entries(isObject(old) ? old : {})) {
     const path = paths.join(folder, name)
     if (name === MODEL_FILE || !isInside(folder, name) || !(await exists(path))) continue
-    const asWritten = sha256(await readFileBytes(path)) === hash
+    const asWritten = name === DATA_FILE || (await sha256File(path)) === hash
     if (asWritten && !files.has(name)) obsolete.push(name)
     if (asWritten || !files.has(name)) continue
     let backup = `${name}.bak`
@@ -297,16 +314,19 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
   const file = paths.join(folder, MODEL_FILE)
   if (!(await exists(file)))
     throw new GraftError(`${folder} has no ${MODEL_FILE}.`, { remedy: 'Copy the model folder again as a whole.' })
-  const bytes = await readFileBytes(file)
-  const found = sha256(bytes)
-  const model = readModel(bytes, { name: file })
-  if (record.files[MODEL_FILE] !== found)
-    throw new GraftError(
-      `${file} is not the file that ${RECORD} describes (SHA-256 ${found}, expected ${record.files[MODEL_FILE]}).`,
-      {
-        remedy: `It was changed or damaged: copy the folder again, or delete ${RECORD} to use it as a plain backbone.`,
-      },
-    )
+  const { model, sha256: hash } = await openModel(file)
+  for (const name of [MODEL_FILE, DATA_FILE]) {
+    const expected = record.files[name]
+    if (expected === undefined && name === DATA_FILE) continue
+    const found = await sha256File(paths.join(folder, name))
+    if (expected !== found)
+      throw new GraftError(
+        `${paths.join(folder, name)} is not the file that ${RECORD} describes (SHA-256 ${found}, expected ${expected}).`,
+        {
+          remedy: `It was changed or damaged: copy the folder again, or delete ${RECORD} to use it as a plain backbone.`,
+        },
+      )
+  }
   const labels = labelsOf(config, paths.join(folder, 'config.json'))
   const classes = model.graph.outputs[0]?.shape?.[1]
   if (!labels || labels.length !== classes)
@@ -316,5 +336,14 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
         remedy: 'Restore id2label, one entry a class in the order of training.',
       },
     )
-  return { folder, model, labels, config, preprocessor, record, sha256: found, licence: await readLicence(folder) }
+  return {
+    folder,
+    model,
+    labels,
+    config,
+    preprocessor,
+    record,
+    sha256: await hash(),
+    licence: await readLicence(folder),
+  }
 }

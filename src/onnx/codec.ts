@@ -3,7 +3,9 @@
  * `@bufbuild/protobuf`'s. `bytes` fields are views into the input; nothing large is copied when reading, and once when
  * writing. Errors are plain; the reader turns them into messages for a person.
  */
+
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { GraftError } from '../base/errors.js'
 import { type Message, type MessageName, type PackedKind, SCHEMA, type ScalarKind } from './schema.js'
 
 /** A bound on what one file may make us build: a few bytes can ask for an object of a hundred. */
@@ -185,8 +187,20 @@ interface Encoded {
   readonly size: number
 }
 
-export function encode<N extends MessageName>(name: N, message: Message<N>): Uint8Array {
+/**
+ * @param limit in bytes
+ * @throws GraftError where the message is larger
+ */
+export function encode<N extends MessageName>(
+  name: N,
+  message: Message<N>,
+  limit = Number.POSITIVE_INFINITY,
+): Uint8Array {
   const { pieces, size } = encodeLoose(name, message as Loose)
+  if (size > limit)
+    throw new GraftError(`The ${name} takes ${size} bytes; protobuf allows ${limit}.`, {
+      remedy: 'Use a smaller network.',
+    })
   if (pieces.length === 1) return pieces[0] as Uint8Array
   const out = new Uint8Array(size)
   let at = 0

@@ -2,43 +2,39 @@
  * TensorProto to Tensor and back. Raw data is viewed in place where it is aligned and copied once where it is not, so a
  * model's weights stay in the file's own buffer. Element order is the host's, little-endian as ONNX requires.
  */
-import { GraftError } from '../base/errors.js'
-import { ELEMENT_TYPES, type ElementType, elementTypeOf, type Tensor, type TensorData } from '../graph/tensor.js'
+import { GraftError, InternalError } from '../base/errors.js'
+import {
+  byteSize,
+  ELEMENT_TYPES,
+  type ElementType,
+  elementTypeOf,
+  lazyTensor,
+  STORAGE,
+  type Tensor,
+  type TensorData,
+} from '../graph/tensor.js'
 import type { Message } from './schema.js'
 
-/** Reads a part of a file beside the model; `length` in bytes. */
-export type ExternalData = (location: string, offset: number, length: number) => Uint8Array
+/** A file beside the model that holds tensors. */
+export interface ExternalFile {
+  /** In bytes. */
+  readonly size: number
+  /** `length` bytes from `offset`, both within the file. */
+  read(offset: number, length: number): Uint8Array
+}
 
-type ArrayType = new (buffer: ArrayBufferLike, offset: number, length: number) => TensorData
+/**
+ * Finds a file beside the model. The location is relative, with `/` or `\`, and does not lead out of the folder by its
+ * text; that it does not by a link is for the function to see to.
+ */
+export type ExternalData = (location: string) => ExternalFile
 
 type Stored = Exclude<ElementType, 'string' | 'undefined'>
 
-/** The array that holds a type, and how many array items one tensor element takes, as ONNX stores it. */
-const STORAGE: Record<Stored, { array: ArrayType; bytes: number; perElement: number }> = {
-  float32: { array: Float32Array, bytes: 4, perElement: 1 },
-  float64: { array: Float64Array, bytes: 8, perElement: 1 },
-  float16: { array: Uint16Array, bytes: 2, perElement: 1 },
-  bfloat16: { array: Uint16Array, bytes: 2, perElement: 1 },
-  uint8: { array: Uint8Array, bytes: 1, perElement: 1 },
-  int8: { array: Int8Array, bytes: 1, perElement: 1 },
-  uint16: { array: Uint16Array, bytes: 2, perElement: 1 },
-  int16: { array: Int16Array, bytes: 2, perElement: 1 },
-  uint32: { array: Uint32Array, bytes: 4, perElement: 1 },
-  int32: { array: Int32Array, bytes: 4, perElement: 1 },
-  uint64: { array: BigUint64Array, bytes: 8, perElement: 1 },
-  int64: { array: BigInt64Array, bytes: 8, perElement: 1 },
-  bool: { array: Uint8Array, bytes: 1, perElement: 1 },
-  complex64: { array: Float32Array, bytes: 4, perElement: 2 },
-  complex128: { array: Float64Array, bytes: 8, perElement: 2 },
-  float8e4m3fn: { array: Uint8Array, bytes: 1, perElement: 1 },
-  float8e4m3fnuz: { array: Uint8Array, bytes: 1, perElement: 1 },
-  float8e5m2: { array: Uint8Array, bytes: 1, perElement: 1 },
-  float8e5m2fnuz: { array: Uint8Array, bytes: 1, perElement: 1 },
-  float8e8m0: { array: Uint8Array, bytes: 1, perElement: 1 },
-  uint4: { array: Uint8Array, bytes: 1, perElement: 0.5 },
-  int4: { array: Uint8Array, bytes: 1, perElement: 0.5 },
-  float4e2m1: { array: Uint8Array, bytes: 1, perElement: 0.5 },
-}
+type ArrayType = (typeof STORAGE)[Stored]['array']
+
+/** TensorProto.DataLocation.EXTERNAL. */
+const EXTERNAL = 1
 
 /** No real tensor has more elements; products beyond it come from damaged files. */
 const ELEMENT_LIMIT = 2 ** 40
@@ -68,9 +64,9 @@ export function readTensor(proto: Message<'TensorProto'>, where: string, externa
   if (type === 'string') return readStrings(proto, dims, size, fail)
   const { array, bytes, perElement } = STORAGE[type]
   const count = Math.ceil(size * perElement)
-  if (proto.dataLocation === 1) {
-    const found = readExternal(proto, count * bytes, externalData, fail)
-    return { type, dims, data: viewed(array, bytes, found, count) }
+  if (proto.dataLocation === EXTERNAL) {
+    const read = externalReader(proto, count * bytes, externalData, fail)
+    return lazyTensor(type, dims, () => viewed(array, bytes, read(), count))
   }
   if (proto.rawData !== undefined && (proto.rawData.length > 0 || count === 0)) {
     if (proto.rawData.length !== count * bytes)
@@ -128,12 +124,13 @@ function readStrings(proto: Message<'TensorProto'>, dims: readonly number[], siz
   }
 }
 
-function readExternal(
+/** Checks where a tensor's bytes lie without reading them. */
+function externalReader(
   proto: Message<'TensorProto'>,
   expected: number,
   externalData: ExternalData | undefined,
   fail: Fail,
-): Uint8Array {
+): () => Uint8Array {
   const entries = new Map((proto.externalData ?? []).map((e) => [e.key ?? '', e.value ?? '']))
   const location = entries.get('location') ?? ''
   if (escapes(location))
@@ -141,21 +138,35 @@ function readExternal(
       `its data is said to lie in "${location}", outside the model's folder`,
       'Graft reads only files beside the model. Do not use a model file whose origin you do not trust.',
     )
-  const offset = Number(entries.get('offset') ?? 0)
-  const length = Number(entries.get('length') ?? expected)
-  if (!Number.isSafeInteger(offset) || offset < 0 || length !== expected)
-    fail(
-      `its data in "${location}" has offset ${entries.get('offset')} and length ${entries.get('length')}; its shape needs ${expected} bytes`,
+  const offset = wholeNumber(entries.get('offset') ?? '0')
+  const length = wholeNumber(entries.get('length') ?? String(expected))
+  if (offset === undefined || length !== expected)
+    return fail(
+      `its data in "${location}" has offset ${entries.get('offset') ?? 0} and length ${entries.get('length') ?? expected}; its shape needs ${expected} bytes`,
     )
   if (!externalData)
     return fail(
       `its data lies in a second file, "${location}", which was not given`,
       'Save the model as one file: onnx.save_model(onnx.load(path), path, save_as_external_data=False).',
     )
-  const found = externalData(location, offset, length)
-  if (found.length !== expected)
-    fail(`"${location}" gave ${found.length} bytes at ${offset}; ${expected} were expected`)
-  return found
+  const file = externalData(location)
+  if (offset + expected > file.size)
+    fail(
+      `its data is said to lie at ${offset} to ${offset + expected} in "${location}", which has ${file.size} bytes`,
+      'The file beside the model is not the one that belongs to it, or was not copied as a whole; copy both again.',
+    )
+  return () => {
+    const found = file.read(offset, expected)
+    if (found.length !== expected)
+      fail(`"${location}" gave ${found.length} bytes at ${offset}; ${expected} were expected`)
+    return found
+  }
+}
+
+/** A count of bytes as the file writes it; undefined for anything but decimal digits. */
+function wholeNumber(text: string): number | undefined {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(value) ? value : undefined
 }
 
 /** Whether a location leaves the folder it is relative to, on any platform. */
@@ -168,8 +179,15 @@ function escapes(location: string): boolean {
   )
 }
 
-/** Always raw data: the form every reader takes and the only one that can be viewed in place. */
-export function writeTensor(tensor: Tensor, name: string): Message<'TensorProto'> {
+/** Where a tensor's bytes are put: in a file beside the model. */
+export interface Placement {
+  readonly location: string
+  readonly offset: number
+  readonly length: number
+}
+
+/** Always raw data, the form that every reader takes and the only one that can be viewed in place; or a place beside it. */
+export function writeTensor(tensor: Tensor, name: string, place?: Placement): Message<'TensorProto'> {
   const proto: Message<'TensorProto'> = {
     dims: BigInt64Array.from(tensor.dims, BigInt),
     dataType: ELEMENT_TYPES[tensor.type],
@@ -178,6 +196,21 @@ export function writeTensor(tensor: Tensor, name: string): Message<'TensorProto'
   if (tensor.type === 'string') {
     const encoder = new TextEncoder()
     proto.stringData = (tensor.strings ?? []).map((text) => encoder.encode(text))
-  } else proto.rawData = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength)
+  } else if (place) {
+    proto.dataLocation = EXTERNAL
+    proto.externalData = [
+      { key: 'location', value: place.location },
+      { key: 'offset', value: String(place.offset) },
+      { key: 'length', value: String(place.length) },
+    ]
+  } else proto.rawData = bytesOf(tensor)
   return proto
+}
+
+/** The bytes of a tensor's data, in place. */
+export function bytesOf(tensor: Tensor): Uint8Array {
+  const { data } = tensor
+  if (data.byteLength !== byteSize(tensor))
+    throw new InternalError(`a tensor [${tensor.dims}] of ${tensor.type} holds ${data.byteLength} bytes`)
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }

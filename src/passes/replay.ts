@@ -4,9 +4,9 @@
  * they are free.
  */
 import { GraftError } from '../base/errors.js'
-import { toFloat32 } from '../graph/convert.js'
+import { computedAs, isWidened, toFloat32 } from '../graph/convert.js'
 import { type Attribute, attr, describeNode, type Graph, intAttribute, type Model, type Node } from '../graph/graph.js'
-import type { ElementType, Tensor } from '../graph/tensor.js'
+import { ELEMENT_TYPES, elementTypeOf, sizeOf, type Tensor } from '../graph/tensor.js'
 import type { GraphBuilder } from '../ops/builder.js'
 import type { Attributes, Operator, UpgradeContext } from '../ops/operator.js'
 import { lookup } from '../ops/table.js'
@@ -25,9 +25,6 @@ export type BatchNormMode = { kind: 'keep' } | { kind: 'fold' } | { kind: 'train
 
 /** Nodes that inlining may make: far more than any program that can still be run needs. */
 const INLINE_LIMIT = 50_000
-
-export const asFloat32 = (type: ElementType): ElementType =>
-  type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type
 
 export class Replay implements Replayer {
   readonly statistics: StatisticsUpdate[] = []
@@ -108,7 +105,7 @@ export class Replay implements Replayer {
     if (this.#root.items.has(name)) return true
     const input = this.#root.body.graph.inputs.find((i) => i.name === name)
     if (!input) return false
-    this.#root.items.set(name, this.g.input(name, { type: asFloat32(input.type), shape: this.#shapeOf(name) }))
+    this.#root.items.set(name, this.g.input(name, { type: computedAs(input.type), shape: this.#shapeOf(name) }))
     return true
   }
 
@@ -244,7 +241,7 @@ export class Replay implements Replayer {
     const name = node.outputs[0] as string
     if (!shared) return this.g.namedConstant(this.#unique(scope, name), readable(value))
     // A float array of more than one number may be a weight that the exporter wrote inside the graph.
-    return this.#store(scope, name, value, value.data.length > 1)
+    return this.#store(scope, name, value, sizeOf(value.dims) > 1)
   }
 
   #emit(
@@ -255,7 +252,8 @@ export class Replay implements Replayer {
   ): readonly string[] {
     if (opType === 'Cast') {
       const to = attributes.get('to')
-      const code = to?.kind === 'int' ? (HALVES.get(to.value) ?? to.value) : 0
+      const wanted = to?.kind === 'int' ? elementTypeOf(to.value) : undefined
+      const code = wanted === undefined ? 0 : ELEMENT_TYPES[computedAs(wanted)]
       if (code === 1 && this.g.typeOf(inputs[0] as string).type === 'float32') return [inputs[0] as string]
       this.g.append({ ...node, opType, inputs, attributes: new Map([['to', attr.int(code)]]) })
       return node.outputs
@@ -280,14 +278,9 @@ export class Replay implements Replayer {
   }
 }
 
-/** Numbers of float16, float64 and bfloat16: all read as float32. */
-const HALVES = new Map([
-  [10, 1],
-  [11, 1],
-  [16, 1],
-])
-
-const readable = (tensor: Tensor): Tensor => (asFloat32(tensor.type) === tensor.type ? tensor : toFloat32(tensor))
+/** A stored tensor as the engine computes with it. */
+const readable = (tensor: Tensor): Tensor =>
+  isWidened(tensor.type) || tensor.type === 'float4e2m1' ? toFloat32(tensor) : tensor
 
 function widened(attribute: Attribute): Attribute {
   return attribute.kind === 'tensor' ? attr.tensor(readable(attribute.value)) : attribute

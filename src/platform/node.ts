@@ -1,4 +1,5 @@
 /** Everything that depends on Node, imported elsewhere as `#platform`. */
+export * from './node/beside.js'
 export * from './node/files.js'
 export * from './node/glob.js'
 export * from './node/images.js'

@@ -4,7 +4,8 @@
  */
 import { cpuCount, startWorker } from '#platform'
 import { GraftError } from '../base/errors.js'
-import { writeModel } from '../onnx/writer.js'
+import { needsDataFile, writeModel } from '../onnx/writer.js'
+import { type ModelOnDisk, putOnDisk } from './modelOnDisk.js'
 import type { Envelope, Reply, Request } from './protocol.js'
 import type { HostTensor, Program } from './types.js'
 
@@ -80,12 +81,19 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
       worker.send(envelope, handedOver)
     })
   }
+  const onDisk = new Map<number, ModelOnDisk>()
+  const removeFiles = async (program: number) => {
+    const files = onDisk.get(program)
+    onDisk.delete(program)
+    await files?.remove()
+  }
   let closing: Promise<void> | undefined
   const shut = async () => {
     fail(new GraftError('The engine is closed.'))
     // A thread that is stopped inside onnxruntime takes the whole process down, so its run is waited for.
     if (!ended) await post({ kind: 'close' }).catch(() => {})
     await worker.stop()
+    for (const program of onDisk.keys()) await removeFiles(program)
   }
 
   let programs = 0
@@ -93,12 +101,19 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     threads,
     async load(program) {
       const id = programs++
-      await ask({ kind: 'load', program: id, model: writeModel(program.model), state: program.state, threads })
+      let model: Uint8Array | string
+      if (needsDataFile(program.model)) {
+        const files = await putOnDisk(program.model)
+        onDisk.set(id, files)
+        model = files.path
+      } else model = writeModel(program.model)
+      await ask({ kind: 'load', program: id, model, state: program.state, threads })
       return {
         run: (feeds, { handOver = false } = {}) =>
           ask({ kind: 'run', program: id, feeds }, handOver ? buffersOf(feeds) : []),
         release: async () => {
           await ask({ kind: 'release', program: id })
+          await removeFiles(id)
         },
       }
     },

@@ -5,7 +5,8 @@ export type Request =
   | {
       readonly kind: 'load'
       readonly program: number
-      readonly model: Uint8Array
+      /** The file's bytes, or its path. */
+      readonly model: Uint8Array | string
       readonly state: readonly StateBinding[]
       readonly threads: number
     }

@@ -24,8 +24,8 @@ export class Sessions {
   readonly #programs = new Map<number, Loaded>()
   readonly #state = new Map<string, Slot>()
 
-  async load(id: number, model: Uint8Array, state: readonly StateBinding[], threads: number): Promise<void> {
-    const session = await ort.InferenceSession.create(model, {
+  async load(id: number, model: Uint8Array | string, state: readonly StateBinding[], threads: number): Promise<void> {
+    const options: ort.InferenceSession.SessionOptions = {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -35,7 +35,10 @@ export class Sessions {
       // Waiting threads sleep: a spinning one takes its core from the decoding of the next photos.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: 3,
-    })
+    }
+    const session = await (typeof model === 'string'
+      ? ort.InferenceSession.create(model, options)
+      : ort.InferenceSession.create(model, options))
     const written = new Set(state.map((s) => s.output))
     this.#programs.set(id, { session, state, returned: session.outputNames.filter((name) => !written.has(name)) })
   }

@@ -85,6 +85,8 @@ test('every kind of attribute and element type survives', () => {
       int4: new Uint8Array(bytes.buffer, 0, 2),
       uint4: new Uint8Array(bytes.buffer, 0, 2),
       float4e2m1: new Uint8Array(bytes.buffer, 0, 2),
+      uint2: new Uint8Array(bytes.buffer, 0, 1),
+      int2: new Uint8Array(bytes.buffer, 0, 1),
     }
     if (type === 'string') bits.set(type, { type, dims: [2], data: new Uint8Array(0), strings: ['a', 'ü😀'] })
     else bits.set(type, { type, dims: [2, 2], data: data[type] ?? new Uint8Array(bytes.buffer, 0, 4) })
@@ -229,18 +231,29 @@ test('external data is read through the given function, and never outside the fo
   for (const bad of ['../x', 'a/../../x', '/etc/passwd', 'C:\\x', '\\\\host\\x', '..\\x', ''])
     refused(external(bad), /outside the model's folder/)
   refused(external('w', [{ key: 'offset', value: '-8' }]), /offset -8/)
+  refused(external('w', [{ key: 'offset', value: '0x10' }]), /offset 0x10/)
   refused(external('w', [{ key: 'length', value: '99' }]), /length 99/)
   const data = new Uint8Array(49).map((_, i) => i)
   const asked: unknown[] = []
   const found = readModel(external('sub/w.bin', [{ key: 'offset', value: '1' }]), {
-    externalData: (location, offset, length) => {
-      asked.push([location, offset, length])
-      return data.subarray(offset, offset + length)
-    },
+    externalData: (location) => ({
+      size: data.length,
+      read: (offset, length) => {
+        asked.push([location, offset, length])
+        return data.subarray(offset, offset + length)
+      },
+    }),
   }).graph.initializers.get('W')
+  assert.deepEqual(asked, [], 'nothing is read before it is wanted')
+  assert.deepEqual(found?.dims, [3, 4])
+  const kept = found.data
+  assert.deepEqual(new Uint8Array(kept.buffer, kept.byteOffset, 48), data.slice(1))
+  assert.equal(found.data, kept, 'kept while it is held')
   assert.deepEqual(asked, [['sub/w.bin', 1, 48]])
-  assert.deepEqual(new Uint8Array(found?.data.buffer ?? new ArrayBuffer(0), found?.data.byteOffset, 48), data.slice(1))
-  assert.throws(() => readModel(external('w'), { externalData: () => new Uint8Array(3) }), /gave 3 bytes/)
+  const short = (size: number) => ({ externalData: () => ({ size, read: () => new Uint8Array(3) }) })
+  assert.throws(() => readModel(external('w'), short(47)), /at 0 to 48 in "w", which has 47 bytes/)
+  const cut = readModel(external('w'), short(48)).graph.initializers.get('W')
+  assert.throws(() => cut?.data, /gave 3 bytes/)
 })
 
 test('other formats are recognised', () => {

@@ -3,7 +3,20 @@
  */
 import { randomBytes } from 'node:crypto'
 import { closeSync, createReadStream, type Dirent, fstatSync, openSync, readSync } from 'node:fs'
-import { access, mkdir, open, opendir, readFile, realpath, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  opendir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  statfs,
+  utimes,
+} from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { GraftError, messageOf } from '../../base/errors.js'
 
@@ -112,9 +125,12 @@ export async function* readFileChunks(path: string, chunk = 1 << 20): AsyncGener
 /**
  * Writes a whole file so that a reader, or a crash at any moment, sees the old content or the new one and nothing else:
  * a temporary file in the same folder, fsync, rename, fsync of the folder. The folder is made if it is missing; the
- * temporary file is removed on failure.
+ * temporary file is removed on failure. Content may come in pieces, each made when the one before it is written.
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string | Iterable<Uint8Array>,
+): Promise<void> {
   const folder = dirname(path)
   await makeDirectory(folder)
   const temporary = join(
@@ -124,7 +140,8 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
   try {
     const file = await open(temporary, 'wx')
     try {
-      await file.writeFile(content)
+      if (typeof content === 'string' || content instanceof Uint8Array) await file.writeFile(content)
+      else for (const piece of content) await writeWhole(file, piece)
       await file.sync()
     } finally {
       await file.close()
@@ -135,6 +152,17 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     throw writeError(path, error)
   }
   await syncFolder(folder)
+}
+
+/** One request to the system writes no more than this. */
+const MOST_AT_ONCE = 2 ** 30
+
+async function writeWhole(file: FileHandle, piece: Uint8Array): Promise<void> {
+  let at = 0
+  while (at < piece.length) {
+    const { bytesWritten } = await file.write(piece, at, Math.min(piece.length - at, MOST_AT_ONCE))
+    at += bytesWritten
+  }
 }
 
 /** Adds to the end of a file, making it if it is missing, and waits until it is on the disk. */

@@ -56,6 +56,16 @@ export async function sha256File(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
+/** SHA-256 of pieces that are made one by one; each may be let go before the next is made. */
+export async function sha256Pieces(pieces: Iterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256')
+  for (const piece of pieces) {
+    hash.update(piece)
+    await yieldTurn()
+  }
+  return hash.digest('hex')
+}
+
 /** SHA-256 of several pieces in turn. */
 export function sha256Of(pieces: Iterable<Uint8Array | string>): string {
   const hash = createHash('sha256')

@@ -1,14 +1,22 @@
 /** The verb `inspect`: what is inside a model, what can train, where the head is, and what is refused and why. */
-import { exists, fileStatus, paths, readFileBytes } from '#platform'
+import { exists, fileStatus, paths } from '#platform'
 import { GraftError, UsageError } from '../../base/errors.js'
 import { bundledBackbones, resolveBackbone } from '../../models/backbone.js'
+<<<<<<< HEAD
 import { type Inspection, inspectModel } from '../../models/inspect.js'
 import { MODEL_FILE } from '../../models/modelFolder.js'
 import { readModel } from '../../onnx/reader.js'
 import { supportsOf } from '../../passes/support.js'
+=======
+import { type Inspection, inspectModel, type Support } from '../../models/inspect.js'
+import { openModel } from '../../models/modelFile.js'
+import { MODEL_FILE } from '../../models/modelFolder.js'
+import { lookup } from '../../ops/table.js'
+>>>>>>> 35abc6f (Open models whose tensors lie in files beside them, also over 2 GB, and read float8 and packed integers)
 
 export interface FileInspection extends Inspection {
   readonly path: string
+  /** Of the model file and of those beside it that hold its tensors. */
   readonly fileBytes: number
 }
 
@@ -22,13 +30,12 @@ export async function inspectFile(
   options: { readonly features?: string | undefined } = {},
 ): Promise<FileInspection> {
   const path = await modelPath(spec)
-  const bytes = await readFileBytes(path)
-  const model = readModel(bytes, { name: path })
+  const { model, bytes } = await openModel(path)
   const { features } = options
   return {
     ...inspectModel(model, supportsOf(model), { name: spec, ...(features === undefined ? {} : { features }) }),
     path,
-    fileBytes: bytes.length,
+    fileBytes: bytes,
   }
 }
 
