@@ -6,6 +6,7 @@ import { exists, fileStatus, listFolder, packageDirectory, paths } from '#platfo
 import { GraftError, UsageError } from '../base/errors.js'
 import { preprocessorFromFlags, readPreprocessor } from '../data/preprocessor.js'
 import type { Dimension, Model } from '../graph/graph.js'
+import { inFloat32 } from '../passes/inFloat32.js'
 import { type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
 import { findHead, type Head } from './head.js'
 import { imageModel, PIXELS, type Size } from './imageInput.js'
@@ -158,8 +159,9 @@ async function fromParts(
   options: BackboneOptions,
 ): Promise<Backbone> {
   const file = await openModel(path)
-  const read = file.model
+  const read = inFloat32(file.model)
   const notes: string[] = []
+  if (read !== file.model) notes.push('it computes in another precision; it is trained and saved computing in float32')
   const preprocessor = choosePreprocessor(path, saved, read, options, notes)
   const { size } = readPreprocessor(
     preprocessor,

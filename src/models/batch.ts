@@ -1,8 +1,8 @@
 /** Networks exported for a fixed batch, made to take any. */
+import { constantTensor } from '../graph/constants.js'
 import type { Model, ValueInfo } from '../graph/graph.js'
 import { int64Vector, type Tensor } from '../graph/tensor.js'
 import { freshName, valueNames } from './edit.js'
-import { constantTensor } from './weights.js'
 
 /**
  * Makes the batch of a network dynamic that was exported with a fixed one. A Reshape to `[B, ...]` of a value whose first

@@ -52,7 +52,7 @@ export function findBlocks(model: Model, output = model.graph.outputs[0]?.name ?
 }
 
 /** Nodes with a weight matrix or kernel of their own. */
-const LAYERS = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'FusedMatMul', 'LSTM', 'GRU', 'RNN'])
+const LAYERS = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'MatMulNBits', 'FusedMatMul', 'LSTM', 'GRU', 'RNN'])
 
 function layerTest(graph: Graph): (node: Node) => boolean {
   const find = weightFinder(graph)

@@ -50,6 +50,8 @@ const AFTER = new Set([
   'Squeeze',
   'Cast',
   'Dropout',
+  'QuantizeLinear',
+  'DequantizeLinear',
 ])
 const POOLS = new Set(['GlobalAveragePool', 'GlobalMaxPool', 'AveragePool', 'ReduceMean'])
 const ACTIVATIONS = new Set(['Relu', 'Clip'])

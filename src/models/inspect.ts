@@ -75,15 +75,16 @@ export function inspectModel(
   const types: Partial<Record<ElementType, number>> = {}
   const byRole = { weight: 0, bias: 0, 'norm scale': 0, 'norm shift': 0 }
   let numbers = 0
-  for (const { tensor, role } of parameters) {
+  for (const { tensor, storedAs, role } of parameters) {
     const size = sizeOf(tensor.dims)
     numbers += size
-    types[tensor.type] = (types[tensor.type] ?? 0) + size
+    types[storedAs] = (types[storedAs] ?? 0) + size
     byRole[role] += size
   }
   let bytes = 0
   for (const tensor of graph.initializers.values()) bytes += byteSize(tensor)
-  for (const parameter of parameters) if (parameter.constant) bytes += byteSize(parameter.tensor)
+  for (const { constant, storedAs, tensor } of parameters)
+    if (constant) bytes += byteSize({ type: storedAs, dims: tensor.dims })
   return {
     inputs: graph.inputs,
     outputs: graph.outputs,

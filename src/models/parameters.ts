@@ -2,10 +2,12 @@
  * Which stored tensors of a model are weights that could train, what each one is, and what users call it. Decided by
  * where a tensor is read, never by its name.
  */
+import { constantFinder, constantTensor, isConstantNode } from '../graph/constants.js'
 import type { Graph, Model, Node } from '../graph/graph.js'
 import { consumers, producers } from '../graph/graph.js'
-import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
-import { constantTensor, dataFlow, isCarrier, isFloatTensor, weightFinder } from './weights.js'
+import { type ElementType, sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
+import { isDequantize, quantisedWeights } from '../passes/quantisedWeights.js'
+import { dataFlow, isCarrier, isFloatTensor, weightFinder } from './weights.js'
 
 /** weight: anything multiplied, convolved or looked up. norm scale, norm shift: gamma and beta of a normalisation. */
 export type ParameterRole = 'weight' | 'bias' | 'norm scale' | 'norm shift'
@@ -16,7 +18,10 @@ export interface Parameter {
   /** The value in the graph that holds it: an initializer, or the output of a Constant node. */
   readonly value: string
   readonly constant: boolean
+  /** Of quantised weights the floats they stand for, computed when asked for. */
   readonly tensor: Tensor
+  /** The type it is stored in. */
+  readonly storedAs: ElementType
   readonly role: ParameterRole
   /** The nodes that compute with it, in graph order. */
   readonly readBy: readonly Node[]
@@ -29,6 +34,7 @@ const ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = 
   Gemm: ['weight', 'weight', 'bias'],
   MatMul: ['weight', 'weight'],
   FusedMatMul: ['weight', 'weight'],
+  MatMulNBits: ['weight', 'weight', undefined, undefined, undefined, 'bias'],
   Einsum: ['weight', 'weight', 'weight', 'weight'],
   // Positions 3 and 4 are running statistics.
   BatchNormalization: [undefined, 'norm scale', 'norm shift'],
@@ -87,20 +93,25 @@ export function listParameters(model: Model): Parameter[] {
   })
 }
 
-interface Stored {
-  readonly tensor: Tensor
-  readonly constant: boolean
-}
+type Stored = Pick<Parameter, 'tensor' | 'storedAs' | 'constant'>
 
 /** Floating-point (or quantised) tensors with a dimension. A Constant node holding one number is never a weight. */
 function storedTensors(graph: Graph): Map<string, Stored> {
   const stored = new Map<string, Stored>()
+  const add = (name: string, tensor: Tensor, constant: boolean) =>
+    stored.set(name, { tensor, storedAs: tensor.type, constant })
   for (const [name, tensor] of graph.initializers)
-    if (isFloatTensor(tensor) && tensor.dims.length > 0) stored.set(name, { tensor, constant: false })
+    if (isFloatTensor(tensor) && tensor.dims.length > 0) add(name, tensor, false)
   for (const node of graph.nodes) {
-    const tensor = node.opType === 'Constant' && node.domain === '' ? constantTensor(node) : undefined
+    const tensor = isConstantNode(node) ? constantTensor(node) : undefined
     if (tensor && isFloatTensor(tensor) && tensor.dims.length > 0 && sizeOf(tensor.dims) > 1)
-      stored.set(node.outputs[0] ?? '', { tensor, constant: true })
+      add(node.outputs[0] ?? '', tensor, true)
+  }
+  const constant = constantFinder(graph)
+  for (const { value, tensor } of quantisedWeights(graph).values()) {
+    const storedAs = constant(value)?.type
+    if (storedAs !== undefined && tensor.dims.length > 0)
+      stored.set(value, { tensor, storedAs, constant: !graph.initializers.has(value) })
   }
   return stored
 }
@@ -128,12 +139,17 @@ function isFiller(tensor: Tensor, role: ParameterRole): boolean {
   return neutral !== undefined && toNumbers(tensor).every((v) => v === neutral)
 }
 
-/** `stem.weight_fp16 -> Cast -> stem.weight` is `stem.weight`: where the stored name only adds a suffix, the other is meant. */
+/**
+ * `stem.weight_fp16 -> Cast -> stem.weight` is `stem.weight`: where the stored name only adds a suffix, the other is meant.
+ * onnxruntime's quantiser writes `stem.weight_quantized -> DequantizeLinear -> stem.weight_DequantizeLinear_Output`.
+ */
 function niceName(value: string, readers: ReadonlyMap<string, readonly Node[]>): string {
+  const stem = /^(.+)_quantized$/.exec(value)?.[1]
   for (const node of readers.get(value) ?? []) {
     const output = node.outputs[0] ?? ''
     if ((node.opType === 'Cast' || node.opType === 'CastLike') && output !== '' && value.startsWith(output))
       return output
+    if (stem !== undefined && isDequantize(node)) return stem
   }
   return value
 }

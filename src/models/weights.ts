@@ -2,10 +2,13 @@
  * Where a weight comes from. Exporters put weights behind Cast (half precision), Transpose, Identity or a quantisation
  * pair, and some write them as Constant nodes; for the user all of these are one parameter.
  */
+import { constantTensor } from '../graph/constants.js'
+import { computedAs } from '../graph/convert.js'
 import type { Graph, Node } from '../graph/graph.js'
 import { producers } from '../graph/graph.js'
 import type { Tensor } from '../graph/tensor.js'
 import { reads } from '../onnx/names.js'
+import { isDequantize, isQuantize } from '../passes/quantisedWeights.js'
 
 /** A stored tensor that a value is made from without any arithmetic on it. */
 export interface WeightSource {
@@ -18,20 +21,10 @@ export interface WeightSource {
 }
 
 /** Operators that hand a weight on: its numbers stay the same, but for their precision or order. */
-const CARRIERS = new Set([
-  'Cast',
-  'CastLike',
-  'Identity',
-  'Transpose',
-  'Reshape',
-  'Squeeze',
-  'Unsqueeze',
-  'Flatten',
-  'DequantizeLinear',
-  'QuantizeLinear',
-])
+const CARRIERS = new Set(['Cast', 'CastLike', 'Identity', 'Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten'])
 
-export const isCarrier = (node: Node): boolean => node.domain === '' && CARRIERS.has(node.opType)
+export const isCarrier = (node: Node): boolean =>
+  (node.domain === '' && CARRIERS.has(node.opType)) || isDequantize(node) || isQuantize(node)
 
 /** Finds stored tensors behind values. */
 export function weightFinder(graph: Graph): (value: string) => WeightSource | undefined {
@@ -55,25 +48,7 @@ export function weightFinder(graph: Graph): (value: string) => WeightSource | un
   }
 }
 
-/** The tensor in a Constant node; single numbers and lists of numbers are attributes of their own. */
-export function constantTensor(node: Node): Tensor | undefined {
-  for (const [name, attribute] of node.attributes) {
-    if (name === 'value' && attribute.kind === 'tensor') return attribute.value
-    if (name === 'value_float' && attribute.kind === 'float')
-      return { type: 'float32', dims: [], data: Float32Array.of(attribute.value) }
-    if (name === 'value_floats' && attribute.kind === 'floats')
-      return { type: 'float32', dims: [attribute.value.length], data: Float32Array.from(attribute.value) }
-    if (name === 'value_int' && attribute.kind === 'int')
-      return { type: 'int64', dims: [], data: BigInt64Array.of(BigInt(attribute.value)) }
-    if (name === 'value_ints' && attribute.kind === 'ints')
-      return { type: 'int64', dims: [attribute.value.length], data: BigInt64Array.from(attribute.value, BigInt) }
-  }
-  return undefined
-}
-
-const FLOATS = new Set(['float32', 'float16', 'bfloat16', 'float64'])
-
-export const isFloatTensor = (tensor: Tensor): boolean => FLOATS.has(tensor.type)
+export const isFloatTensor = (tensor: Tensor): boolean => computedAs(tensor.type) === 'float32'
 
 /**
  * The values that depend on a graph input's contents, with the nodes that make them. What depends only on its shape

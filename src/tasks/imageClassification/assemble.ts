@@ -5,6 +5,7 @@ import type { Model } from '../../graph/graph.js'
 import { LOGITS } from '../../models/attach.js'
 import { freshName, renameValues, valueNames, withTrained } from '../../models/edit.js'
 import { PIXELS } from '../../models/imageInput.js'
+import { withFloatWeights } from '../../passes/floatWeights.js'
 import { floats } from '../../runtime/types.js'
 import type { FittedClassifier, LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import { appendHead } from '../../techniques/featureExtraction/headNodes.js'
@@ -29,7 +30,9 @@ export function classifierModel(trunk: Trunk, classifier: FittedClassifier): Mod
 
 /** The backbone with what was trained; logits divided by the temperature. */
 export function tunedModel(trunk: Trunk, start: LinearHead, outcome: TrainingOutcome, temperature: number): Model {
-  return withTrained(withHead(trunk, start), trainedTensors(outcome, temperature))
+  const parameters = new Set(outcome.parameters)
+  const model = withFloatWeights(withHead(trunk, start), (value) => parameters.has(value))
+  return withTrained(model, trainedTensors(outcome, temperature))
 }
 
 /** Logits (N, C) of a whole model on photos, as the saved model gives them. */

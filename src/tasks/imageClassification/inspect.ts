@@ -2,17 +2,10 @@
 import { exists, fileStatus, paths } from '#platform'
 import { GraftError, UsageError } from '../../base/errors.js'
 import { bundledBackbones, resolveBackbone } from '../../models/backbone.js'
-<<<<<<< HEAD
 import { type Inspection, inspectModel } from '../../models/inspect.js'
-import { MODEL_FILE } from '../../models/modelFolder.js'
-import { readModel } from '../../onnx/reader.js'
-import { supportsOf } from '../../passes/support.js'
-=======
-import { type Inspection, inspectModel, type Support } from '../../models/inspect.js'
 import { openModel } from '../../models/modelFile.js'
 import { MODEL_FILE } from '../../models/modelFolder.js'
-import { lookup } from '../../ops/table.js'
->>>>>>> 35abc6f (Open models whose tensors lie in files beside them, also over 2 GB, and read float8 and packed integers)
+import { supportsOf } from '../../passes/support.js'
 
 export interface FileInspection extends Inspection {
   readonly path: string

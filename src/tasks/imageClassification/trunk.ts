@@ -15,6 +15,7 @@ import {
 import { type Backbone, type BackboneOptions, resolveBackbone } from '../../models/backbone.js'
 import { type Block, findBlocks } from '../../models/blocks.js'
 import { extract } from '../../passes/extract.js'
+import { withFloatWeights } from '../../passes/floatWeights.js'
 import { specialise } from '../../passes/specialise.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { Network } from '../../techniques/fineTuning/network.js'
@@ -70,13 +71,20 @@ export function withHead(trunk: Trunk, head: LinearHead): Model {
 
 /** All of the network as something that trains, every block and the head. */
 export function wholeNetwork(trunk: Trunk, model: Model): Network {
+  const layers = layersOf(trunk.blocks)
   return {
-    model,
+    model: trainable(model, layers),
     input: trunk.backbone.inputName,
     sample: [3, trunk.transform.height, trunk.transform.width],
     logits: LOGITS,
-    layers: layersOf(trunk.blocks),
+    layers,
   }
+}
+
+/** What the layers hold as integers becomes float32; a network without such weights stays as it is. */
+function trainable(model: Model, layers: readonly (readonly string[])[]): Model {
+  const parameters = new Set(layers.flat())
+  return withFloatWeights(model, (value) => parameters.has(value))
 }
 
 /** The last blocks and the head, fed with what the frozen rest makes of the photos. */
@@ -103,16 +111,18 @@ export function upperPart(trunk: Trunk, model: Model, unfreeze: number): UpperPa
   const inferred = specialise(model, { shapes, outputs: [last.output] })
   const sample = inferred.builder.shape(inferred.value(last.output)).slice(1)
   const value = { name: last.output, type: 'float32', shape: ['batch', ...sample] } as const
-  const logits = model.graph.outputs.filter((output) => output.name === LOGITS)
+  const layers = layersOf(blocks.slice(blocks.length - unfreeze))
+  const floats = trainable(model, layers)
+  const logits = floats.graph.outputs.filter((output) => output.name === LOGITS)
   return {
     network: {
-      model: extract(model, [value], logits),
+      model: extract(floats, [value], logits),
       input: last.output,
       sample,
       logits: LOGITS,
-      layers: layersOf(blocks.slice(blocks.length - unfreeze)),
+      layers,
     },
-    frozen: extract(model, [], [value]),
+    frozen: extract(floats, [], [value]),
     cut: last.output,
   }
 }

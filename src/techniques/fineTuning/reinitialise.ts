@@ -4,12 +4,14 @@ import type { Model } from '../../graph/graph.js'
 import { sizeOf, type Tensor } from '../../graph/tensor.js'
 import { withTrained } from '../../models/edit.js'
 import { listParameters, type Parameter } from '../../models/parameters.js'
+import { withFloatWeights } from '../../passes/floatWeights.js'
 
 /**
  * Weights of convolutions ~ N(0, 2 / fan_out), as torchvision's networks start (He et al. 2015); of linear layers
  * ~ N(0, 1 / fan_in); biases and shifts 0; scales 1; running means 0, running variances 1.
  */
-export function reinitialised(model: Model, random: Random): Model {
+export function reinitialised(network: Model, random: Random): Model {
+  const model = withFloatWeights(network, () => true)
   const fresh = new Map<string, Tensor>()
   for (const parameter of listParameters(model))
     fresh.set(parameter.value, freshTensor(parameter, random.fork(parameter.value)))

@@ -40,6 +40,8 @@ export interface Training {
 export interface TrainingOutcome {
   /** The kept weights (and moved statistics) by parameter. */
   readonly weights: Readonly<Record<string, HostTensor>>
+  /** All parameters of the network's layers, whether or not the kept epoch trains them. */
+  readonly parameters: readonly string[]
   readonly history: readonly EpochRecord[]
   /** The kept epoch, from 1. */
   readonly epoch: number
@@ -107,6 +109,7 @@ class TrainingLoop {
         : undefined
     return {
       weights,
+      parameters: this.#training.network.layers.flat(),
       validationLogits,
       checkLogits: validationLogits ? firstRows(validationLogits, CHECKED) : await this.#logits(train, CHECKED),
       history: position.history,
