@@ -53,7 +53,8 @@ function forwardReach(g: GraphBuilder, nodes: readonly Node[], targets: readonly
   for (const node of nodes) {
     if (!node.inputs.some((input) => reached.has(input))) continue
     if (lookup(node.domain, node.opType)?.gradient.kind === 'none') continue
-    for (const output of node.outputs) if (output !== '' && isFloat(g.typeOf(output).type)) reached.add(output)
+    for (const output of node.outputs)
+      if (output !== '' && isFloat(g.typeOf(output).type) && !g.isDetached(output)) reached.add(output)
   }
   return reached
 }

@@ -124,6 +124,18 @@ export function lazyTensor(type: ElementType, dims: readonly number[], make: () 
   }
 }
 
+/** Smallest and largest number of the integer types that are quantised to. */
+export const RANGES: Partial<Record<ElementType, readonly [number, number]>> = {
+  uint8: [0, 255],
+  int8: [-128, 127],
+  uint16: [0, 65535],
+  int16: [-32768, 32767],
+  uint4: [0, 15],
+  int4: [-8, 7],
+  uint2: [0, 3],
+  int2: [-2, 1],
+}
+
 type Stored = Exclude<ElementType, 'string' | 'undefined'>
 
 type ArrayType = new (buffer: ArrayBufferLike, offset: number, length: number) => TensorData

@@ -28,6 +28,7 @@ export class GraphBuilder implements Emitter {
   /** Values that were computed on demand; kept apart from constants so that no gradient path is cut by them. */
   readonly #evaluated = new Map<string, Tensor>()
   readonly #producer = new Map<string, Node>()
+  readonly #detached = new Set<string>()
   readonly #shared = new Map<string, string>()
   readonly #names = new Map<string, number>()
   readonly #nodeNames = new Set<string>()
@@ -152,6 +153,16 @@ export class GraphBuilder implements Emitter {
     const result = folded?.[index]
     if (result) this.#evaluated.set(value, result)
     return result
+  }
+
+  detached(value: string): string {
+    const output = this.op('Identity', [value])
+    this.#detached.add(output)
+    return output
+  }
+
+  isDetached(value: string): boolean {
+    return this.#detached.has(value)
   }
 
   // --- nodes --------------------------------------------------------------------------------------------------------

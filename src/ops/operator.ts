@@ -34,6 +34,10 @@ export interface Emitter {
   shape(value: string): readonly number[]
   /** The value where it is known before running; undefined where it is not. */
   valueOf(value: string): Tensor | undefined
+  /** The node that computes a value; undefined for inputs, weights and constants. */
+  producerOf(value: string): Node | undefined
+  /** The same value, through which no gradient passes. */
+  detached(value: string): string
 }
 
 export type Attributes = Readonly<Record<string, Attribute>>

@@ -14,6 +14,7 @@ import { movement } from './movement.js'
 import { normalizations } from './normalization.js'
 import { MICROSOFT, none, type Operator, refuse } from './operator.js'
 import { pools } from './pooling.js'
+import { microsoftQuantizations, quantizations } from './quantization.js'
 import { reductions } from './reduction.js'
 import { shapes } from './shapes.js'
 import { trigonometry } from './trigonometry.js'
@@ -83,12 +84,13 @@ export const STANDARD = {
   ...convolutions,
   ...pools,
   ...normalizations,
+  ...quantizations,
   ...internal,
 } as const satisfies Record<string, Operator>
 
 const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Operator>> = new Map([
   ['', new Map<string, Operator>(Object.entries(STANDARD))],
-  [MICROSOFT, new Map<string, Operator>(Object.entries(microsoftProducts))],
+  [MICROSOFT, new Map<string, Operator>(Object.entries({ ...microsoftProducts, ...microsoftQuantizations }))],
 ])
 
 /** The row of an operator; undefined for an unknown one. */

@@ -4,19 +4,7 @@
  */
 import { GraftError } from '../base/errors.js'
 import { intAttribute, type Node } from '../graph/graph.js'
-import { ELEMENT_TYPES, type ElementType, elementTypeOf, type Tensor, toNumbers } from '../graph/tensor.js'
-
-/** Smallest and largest number of the integer types that are quantised to. */
-const RANGES: Partial<Record<ElementType, readonly [number, number]>> = {
-  uint8: [0, 255],
-  int8: [-128, 127],
-  uint16: [0, 65535],
-  int16: [-32768, 32767],
-  uint4: [0, 15],
-  int4: [-8, 7],
-  uint2: [0, 3],
-  int2: [-2, 1],
-}
+import { ELEMENT_TYPES, elementTypeOf, RANGES, type Tensor, toNumbers } from '../graph/tensor.js'
 
 export interface Quantisation {
   readonly scale: Tensor

@@ -7,6 +7,7 @@ import { elementwiseCases } from './elementwise.js'
 import { logicCases } from './logic.js'
 import { movementCases } from './movement.js'
 import { productCases } from './products.js'
+import { quantizationCases } from './quantization.js'
 import { reductionCases } from './reductions.js'
 import { windowCases } from './windows.js'
 
@@ -19,6 +20,7 @@ export const cases: readonly OperatorCase[] = [
   ...movementCases,
   ...reductionCases,
   ...productCases,
+  ...quantizationCases,
   ...windowCases,
 ]
 
