@@ -114,7 +114,8 @@ export function withTrained(model: Model, trained: ReadonlyMap<string, Tensor>):
       for (const [output, value] of replaced) if (value === update) initializers.set(output, value)
     }
   }
-  for (const [output, value] of replaced) if (!initializers.has(output)) initializers.set(output, value)
+  for (const [output, value] of replaced)
+    if (!initializers.has(output) && stillRead.has(output)) initializers.set(output, value)
   const missing = [...trained.keys()].find((name) => !model.graph.initializers.has(name) && !replaced.has(name))
   if (missing !== undefined) throw new GraftError(`The model has no weight "${missing}".`)
   return { ...model, graph: { ...model.graph, nodes, initializers, valueInfo: new Map(valueInfo) } }

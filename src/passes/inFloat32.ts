@@ -69,7 +69,7 @@ function converted(graph: Graph, main: boolean): Graph {
     return name
   }
   const cast = (from: string, to: string, type: ElementType): Node => ({
-    name: to,
+    name: `${to}.cast`,
     opType: 'Cast',
     domain: '',
     inputs: [from],
