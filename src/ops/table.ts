@@ -15,6 +15,7 @@ import { normalizations } from './normalization.js'
 import { MICROSOFT, none, type Operator, refuse } from './operator.js'
 import { pools } from './pooling.js'
 import { microsoftQuantizations, quantizations } from './quantization.js'
+import { recurrent } from './recurrent/rows.js'
 import { reductions } from './reduction.js'
 import { shapes } from './shapes.js'
 import { trigonometry } from './trigonometry.js'
@@ -83,6 +84,7 @@ export const STANDARD = {
   ...products,
   ...convolutions,
   ...pools,
+  ...recurrent,
   ...normalizations,
   ...quantizations,
   ...internal,

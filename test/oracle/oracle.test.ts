@@ -6,11 +6,15 @@ import { beyond, compareCase, oracleCases, readCase, skipOracle } from '../suppo
 
 /** Cases that must never fall out of this version's reach. */
 const REQUIRED = [
+  'alexnet_lrn',
+  'bilstm_ctc',
   'convnext_torchvision',
   'densenet_folded',
   'efficientnet_b0',
   'ghostnet',
   'googlenet',
+  'gru_classifier',
+  'lstm_dynamo',
   'mnasnet',
   'mobilenet_v2',
   'mobilenet_v2_fused',
@@ -19,8 +23,10 @@ const REQUIRED = [
   'resnet18_basic',
   'resnet_folded',
   'resnext_grouped',
+  'rnn_relu_char',
   'squeezenet',
   'ssd_head',
+  'wavenet_weightnorm',
 ]
 
 /** Tensors whose gradient differs from PyTorch's by a rule that is not in the ONNX graph. */

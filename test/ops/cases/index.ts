@@ -8,6 +8,7 @@ import { logicCases } from './logic.js'
 import { movementCases } from './movement.js'
 import { productCases } from './products.js'
 import { quantizationCases } from './quantization.js'
+import { recurrentCases } from './recurrent.js'
 import { reductionCases } from './reductions.js'
 import { windowCases } from './windows.js'
 
@@ -22,6 +23,7 @@ export const cases: readonly OperatorCase[] = [
   ...productCases,
   ...quantizationCases,
   ...windowCases,
+  ...recurrentCases,
 ]
 
 /** Rows that stand for no node of a program. */
