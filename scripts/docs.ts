@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Operator } from '#graft/ops/operator.js'
 import { rows } from '#graft/ops/table.js'
-import { VERBS, type Verb } from '#graft/tasks/imageClassification/options.js'
 import { describeOptions, optionsTable } from '#graft/tasks/schema.js'
+import { VERBS, type Verb } from '#graft/tasks/verbs.js'
 
 const MADE = '<!-- Made from the code by `npm run docs`. -->'
 

@@ -3,8 +3,8 @@
  * This puts them into the API reference.
  */
 import { type Application, Comment, Converter, type DeclarationReflection, ReflectionKind } from 'typedoc'
-import { VERBS } from '#graft/tasks/imageClassification/options.js'
 import { describeOptions, format } from '#graft/tasks/schema.js'
+import { VERBS } from '#graft/tasks/verbs.js'
 
 const SCHEMAS = { TransferOptions: VERBS.train.schema, RankOptions: VERBS.rank.schema } as const
 

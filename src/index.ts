@@ -34,6 +34,16 @@ export type { ElementType } from './graph/tensor.js'
 export type { Head } from './models/head.js'
 export type { InspectedBlock, OperatorCount } from './models/inspect.js'
 export type { Parameter, ParameterRole } from './models/parameters.js'
+export type { HostTensor } from './runtime/types.js'
+export {
+  type CheckedGradient,
+  type CheckOptions,
+  type CheckReport,
+  check,
+} from './tasks/anyModel/check.js'
+export type { Verdict } from './tasks/anyModel/differences.js'
+export { type GradientsOptions, gradients, type NamedTensors } from './tasks/anyModel/gradients.js'
+export type { ModelSource } from './tasks/anyModel/source.js'
 export { type FileInspection, inspectFile } from './tasks/imageClassification/inspect.js'
 export {
   type EvaluateOptions,

@@ -8,7 +8,6 @@ import type { z } from 'zod'
 import { messageOf, UsageError } from '../base/errors.js'
 import { nearestName } from '../base/nearest.js'
 import { VERSION } from '../base/version.js'
-import { VERBS, type Verb } from '../tasks/imageClassification/options.js'
 import {
   describeOptions,
   flagNaming,
@@ -16,8 +15,10 @@ import {
   kebab,
   type OptionDescription,
   parseOptions,
+  shownDefault,
   unknownOption,
 } from '../tasks/schema.js'
+import { VERBS, type Verb } from '../tasks/verbs.js'
 
 /** What a verb is called with. */
 export type Call = { [V in Verb]: VerbCall<V> }[Verb]
@@ -121,10 +122,14 @@ function flags(option: OptionDescription): Option[] {
     return [yes, no]
   }
   const choices = option.kind === 'choice' ? `: ${option.choices.join(', ')}` : ''
-  const fallback = option.default === undefined ? '' : ` (default: ${format(option.default)})`
-  return [
-    new Option(`${option.flag} <${option.placeholder}>`, `${option.description}${choices}${fallback}`).helpGroup(group),
-  ]
+  const fallback = shownDefault(option.default) ? ` (default: ${format(option.default)})` : ''
+  const flag = new Option(
+    `${option.flag} <${option.placeholder}>`,
+    `${option.description}${choices}${fallback}`,
+  ).helpGroup(group)
+  if (option.kind === 'shapes')
+    flag.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text])
+  return [flag]
 }
 
 async function toCall(verb: Verb, values: Record<string, unknown>, positionals: readonly unknown[]): Promise<Call> {
@@ -150,6 +155,7 @@ async function toCall(verb: Verb, values: Record<string, unknown>, positionals: 
 
 /** The text after a flag as the option's type; what cannot be read is left for the schema to refuse. */
 function fromText(option: OptionDescription, value: unknown): unknown {
+  if (option.kind === 'shapes' && Array.isArray(value)) return sizesByName(option, value as readonly string[])
   if (typeof value !== 'string') return value
   const number = (text: string) => (text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text))
   switch (option.kind) {
@@ -168,6 +174,18 @@ function fromText(option: OptionDescription, value: unknown): unknown {
     default:
       return value
   }
+}
+
+/** `image=1,3,224,224` and the like; a name may hold an equals sign itself. */
+function sizesByName(option: OptionDescription, texts: readonly string[]): Record<string, number[]> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, sizes] = /^(.+)=([0-9]+(?:,[0-9]+)*|)$/s.exec(text) ?? []
+      if (name === undefined || sizes === undefined)
+        throw new UsageError(`${option.flag} is "${text}"; expected ${option.expected}.`)
+      return [name, sizes === '' ? [] : sizes.split(',').map(Number)]
+    }),
+  )
 }
 
 async function readConfig(

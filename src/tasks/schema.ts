@@ -16,6 +16,7 @@ export type OptionKind =
   | 'strings'
   | 'choice'
   | 'word-or-number'
+  | 'shapes'
 
 export interface OptionDescription {
   /** The library's name: `weightDecay`. */
@@ -101,12 +102,14 @@ const PLACEHOLDERS: Readonly<Record<OptionKind, string>> = {
   strings: 'A,B',
   choice: 'NAME',
   'word-or-number': 'X',
+  shapes: 'NAME=SIZES',
 }
 
 function kindOf(s: JsonSchema): OptionKind {
   if (s.anyOf)
     return s.anyOf.some((option) => option.type === 'number' || option.type === 'integer') ? 'word-or-number' : 'string'
   if (s.enum) return 'choice'
+  if (s.type === 'object') return 'shapes'
   if (s.type === 'array') return s.items?.type === 'string' ? 'strings' : 'numbers'
   if (s.type === 'boolean' || s.type === 'number' || s.type === 'integer') return s.type
   return 'string'
@@ -124,6 +127,8 @@ function expectation(s: JsonSchema): string {
   switch (s.type) {
     case 'boolean':
       return 'true or false'
+    case 'object':
+      return 'sizes by name, such as image=1,3,224,224'
     case 'array': {
       const count = s.minItems !== undefined && s.minItems === s.maxItems ? `${s.minItems} ` : ''
       return `${count}${s.items?.type === 'string' ? 'words' : 'numbers'} with commas between them`
@@ -216,8 +221,9 @@ export function optionsTable(schema: z.ZodObject): string {
     parts.push(`### ${group}`, '', '| flag | option | value | default | what it does |', '|---|---|---|---|---|')
     for (const o of options) {
       const flag = o.negated ? `--no-${kebab(o.key)}` : o.flag
-      const fallback =
-        o.default === undefined ? '' : `\`${o.kind === 'boolean' ? String(o.default) : format(o.default)}\``
+      const fallback = !shownDefault(o.default)
+        ? ''
+        : `\`${o.kind === 'boolean' ? String(o.default) : format(o.default)}\``
       parts.push(`| \`${flag}\` | \`${o.key}\` | ${cell(o.expected)} | ${fallback} | ${cell(o.description)} |`)
     }
     parts.push('')
@@ -234,6 +240,11 @@ export function groupOptions(options: readonly OptionDescription[]): Map<string,
 
 export function format(value: unknown): string {
   return Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** Whether a default says something to a reader: an empty object does not. */
+export function shownDefault(value: unknown): boolean {
+  return value !== undefined && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 }
 
 function cell(text: string): string {

@@ -6,8 +6,9 @@ import { after, test } from 'node:test'
 import { UsageError } from '#graft/base/errors.js'
 import { describeError } from '#graft/cli/output.js'
 import { type Call, parseCommandLine } from '#graft/cli/program.js'
-import { trainSchema, VERBS } from '#graft/tasks/imageClassification/options.js'
+import { trainSchema } from '#graft/tasks/imageClassification/options.js'
 import { describeOptions, optionsTable } from '#graft/tasks/schema.js'
+import { VERBS } from '#graft/tasks/verbs.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'graft-cli-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -37,13 +38,17 @@ test('every option of every verb is a flag of its name, and comes out as it went
     numbers: ['0.5,0.25,1', [0.5, 0.25, 1]],
     strings: ['a, b', ['a', 'b']],
     'word-or-number': ['0.25', 0.25],
+    shapes: ['image=1,3,8,8', { image: [1, 3, 8, 8] }],
   }
   for (const [verb, { schema }] of Object.entries(VERBS)) {
     const options = describeOptions(schema)
     const positionals = options.filter((o) => o.positional).map((o) => (o.choices.length > 0 ? o.choices[0]! : 'thing'))
+    const required = (but: string) =>
+      options.filter((o) => o.required && !o.positional && o.key !== but).flatMap((o) => [o.flag, samples[o.kind]![0]])
     for (const option of options.filter((o) => !o.positional)) {
       const [text, value] = option.kind === 'choice' ? [option.choices[0]!, option.choices[0]] : samples[option.kind]!
-      const call = await parse(verb, ...positionals, option.flag, ...(option.kind === 'boolean' ? [] : [text]))
+      const words = [option.flag, ...(option.kind === 'boolean' ? [] : [text]), ...required(option.key)]
+      const call = await parse(verb, ...positionals, ...words)
       assert.deepEqual((call.options as Record<string, unknown>)[option.key], value, `${verb} ${option.flag}`)
     }
   }

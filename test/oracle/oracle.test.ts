@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
-import { beyond, compareCase, oracleCases, readCase, skipOracle } from '../support/oracle.js'
+import { beyond, compareCase, DIFFERENT, oracleCases, readCase, skipOracle } from '../support/oracle.js'
 
 /** Cases that must never fall out of this version's reach. */
 const REQUIRED = [
@@ -28,17 +28,6 @@ const REQUIRED = [
   'ssd_head',
   'wavenet_weightnorm',
 ]
-
-/** Tensors whose gradient differs from PyTorch's by a rule that is not in the ONNX graph. */
-const DIFFERENT: ReadonlyMap<string, { readonly tensor: string; readonly reason: string }> = new Map([
-  [
-    'bert_pooler',
-    {
-      tensor: 'net.embeddings.word_embeddings.weight',
-      reason: "torch's padding_idx gives one row no gradient, which no ONNX graph says",
-    },
-  ],
-])
 
 describe('gradients of whole networks', { skip: skipOracle }, () => {
   let engine: Engine

@@ -5,8 +5,8 @@ import test from 'node:test'
 import { globSync } from 'tinyglobby'
 import ts from 'typescript'
 import { VERSION } from '#graft/base/version.js'
-import { VERBS } from '#graft/tasks/imageClassification/options.js'
 import { describeOptions, kebab } from '#graft/tasks/schema.js'
+import { VERBS } from '#graft/tasks/verbs.js'
 import { PAGES } from '../../scripts/docs.js'
 
 const WRITTEN = [

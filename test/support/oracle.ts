@@ -39,6 +39,19 @@ export interface OracleCase {
   readonly tensors: Readonly<Record<string, HostTensor>>
 }
 
+export const casePath = (name: string, file: string): string => join(ORACLE, name, file)
+
+/** Tensors whose gradient differs from PyTorch's by a rule that is not in the ONNX graph. */
+export const DIFFERENT: ReadonlyMap<string, { readonly tensor: string; readonly reason: string }> = new Map([
+  [
+    'bert_pooler',
+    {
+      tensor: 'net.embeddings.word_embeddings.weight',
+      reason: "torch's padding_idx gives one row no gradient, which no ONNX graph says",
+    },
+  ],
+])
+
 export function readCase(name: string): OracleCase {
   const folder = join(ORACLE, name)
   return {
@@ -97,9 +110,20 @@ export async function compareCase(engine: Engine, oracle: OracleCase, batchNorm:
   const results = await program.run(feeds)
   await program.release()
 
+  return compareTensors(meta, expected, (target) => results[`gradient of ${target}`])
+}
+
+/** Every expected tensor against the one found; an absent one stands for zeros. */
+export function compareTensors(
+  meta: OracleMeta,
+  expected: ReadonlyMap<string, HostTensor>,
+  find: (target: string) => HostTensor | undefined,
+  /** The tensor's name in the model. */
+  nameOf = (target: string) => target,
+): Comparison {
   const failures: string[] = []
   for (const [target, { data }] of expected) {
-    const found = results[`gradient of ${target}`]?.data ?? new Float32Array(data.length)
+    const found = find(target)?.data ?? new Float32Array(data.length)
     let largest = 0
     let difference = found.length === data.length ? 0 : Number.POSITIVE_INFINITY
     for (let i = 0; i < data.length; i++) {
@@ -108,7 +132,7 @@ export async function compareCase(engine: Engine, oracle: OracleCase, batchNorm:
       const off = Math.abs(Number(found[i]) - Number(data[i]))
       if (!(off <= difference)) difference = off
     }
-    const allowed = meta.near_zero.includes(target) ? meta.atol : meta.rtol * largest + meta.atol
+    const allowed = meta.near_zero.includes(nameOf(target)) ? meta.atol : meta.rtol * largest + meta.atol
     if (!(difference <= allowed)) failures.push(`${target}: off by ${difference}, allowed ${allowed}`)
   }
   return { failures, compared: expected.size }

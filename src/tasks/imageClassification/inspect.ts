@@ -1,11 +1,8 @@
 /** The verb `inspect`: what is inside a model, what can train, where the head is, and what is refused and why. */
-import { exists, fileStatus, paths } from '#platform'
-import { GraftError, UsageError } from '../../base/errors.js'
-import { bundledBackbones, resolveBackbone } from '../../models/backbone.js'
 import { type Inspection, inspectModel } from '../../models/inspect.js'
 import { openModel } from '../../models/modelFile.js'
-import { MODEL_FILE } from '../../models/modelFolder.js'
 import { supportsOf } from '../../passes/support.js'
+import { modelPath } from '../anyModel/source.js'
 
 export interface FileInspection extends Inspection {
   readonly path: string
@@ -30,16 +27,4 @@ export async function inspectFile(
     path,
     fileBytes: bytes,
   }
-}
-
-async function modelPath(spec: string): Promise<string> {
-  if ((await bundledBackbones()).includes(spec)) return (await resolveBackbone(spec)).path
-  const status = await fileStatus(spec)
-  if (status?.kind === 'file') return spec
-  if (status?.kind !== 'folder')
-    throw new UsageError(`There is no model "${spec}": no file or folder of that name, and no bundled backbone.`, {
-      remedy: `Bundled: ${(await bundledBackbones()).join(', ')}.`,
-    })
-  for (const name of [MODEL_FILE, 'model.onnx']) if (await exists(paths.join(spec, name))) return paths.join(spec, name)
-  throw new GraftError(`${spec} has neither ${MODEL_FILE} nor model.onnx.`, { remedy: 'Name the .onnx file itself.' })
 }

@@ -77,7 +77,7 @@ export const demoSchema = z.strictObject({
   threads,
 })
 
-/** The verbs by name, with one line each. */
+/** The verbs for photos by name, with one line each. */
 export const VERBS = Object.freeze({
   train: { schema: trainSchema, summary: 'make a model from a folder of photos' },
   predict: { schema: predictSchema, summary: 'classify photos with a model' },
@@ -88,5 +88,3 @@ export const VERBS = Object.freeze({
   cache: { schema: cacheSchema, summary: 'show or empty the cache of features' },
   demo: { schema: demoSchema, summary: 'train on the example photos' },
 })
-
-export type Verb = keyof typeof VERBS

@@ -1,0 +1,24 @@
+/** graft gradients */
+import type { z } from 'zod'
+import { counted } from '../../evaluate/format.js'
+import { visible } from '../../evaluate/summary.js'
+import type { gradientsSchema } from '../../tasks/anyModel/options.js'
+import type { CommandContext } from '../context.js'
+import { table } from '../table.js'
+
+export async function run(
+  { model, feeds, out, threads }: z.output<typeof gradientsSchema>,
+  { output, signal }: CommandContext,
+): Promise<number> {
+  const { gradientsFile } = await import('../../tasks/anyModel/gradients.js')
+  const written = await gradientsFile(model, feeds, out, { threads, signal })
+  output.object(written)
+  const rows = written.tensors.map(({ name, shape, norm }) => [
+    visible(name),
+    `(${shape.join(', ')})`,
+    norm.toExponential(3),
+  ])
+  for (const line of table([['gradient', 'shape', 'norm'], ...rows])) output.line(line)
+  output.line(`${visible(written.out)}: ${counted(written.tensors.length, 'gradient')}`)
+  return 0
+}

@@ -1,0 +1,11 @@
+/** Every verb by name, with its schema and one line on it. */
+import { checkSchema, gradientsSchema } from './anyModel/options.js'
+import { VERBS as PHOTO_VERBS } from './imageClassification/options.js'
+
+export const VERBS = Object.freeze({
+  ...PHOTO_VERBS,
+  gradients: { schema: gradientsSchema, summary: 'compute the gradients of any model, from file to file' },
+  check: { schema: checkSchema, summary: 'hold the gradients of any model against finite differences' },
+})
+
+export type Verb = keyof typeof VERBS
