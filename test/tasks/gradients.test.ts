@@ -70,7 +70,7 @@ describe('gradients of the oracle', { skip: skipOracle }, () => {
     })
   }
 
-  for (const name of ['squeezenet', 'bert_sentence_embedding', 'fp16_weights_cnn'])
+  for (const name of ['squeezenet', 'bert_pooler', 'qdq_qat_per_channel'])
     it(`${name} through the command line`, async () => {
       const oracle = readCase(name)
       const out = join(folder, `${name}.safetensors`)

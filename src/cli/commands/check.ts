@@ -31,13 +31,13 @@ export async function run(
 
 function reportLines({ seed, shapes, drawn, gradients, counts }: CheckReport): string[] {
   const inputs = Object.entries(shapes).map(([name, shape]) => `${visible(name)} (${shape.join(', ')})`)
-  const number = (value: number) => value.toPrecision(5)
+  const number = (value: number) => (Number.isNaN(value) ? '-' : value.toPrecision(5))
   const rows = gradients.map(({ kind, name, shape, analytic, numeric, relative, verdict }) => [
     `${kind === 'input' ? 'input ' : ''}${visible(name)}`,
     `(${shape.join(', ')})`,
     number(analytic),
     number(numeric),
-    relative.toExponential(1),
+    Number.isNaN(relative) ? '-' : relative.toExponential(1),
     verdict,
   ])
   const lines = [
@@ -51,9 +51,12 @@ function reportLines({ seed, shapes, drawn, gradients, counts }: CheckReport): s
   ]
   if (counts['kink?'] > 0)
     lines.push(
-      `kink? (${counts['kink?']}): the loss has a corner at these inputs, and the gradient is one of its slopes there; try another --seed.`,
+      `kink? (${counts['kink?']}): the loss has corners near these inputs, and the gradient lies among its slopes there; try another --seed.`,
     )
-  if (counts.flat > 0)
-    lines.push(`flat (${counts.flat}): the loss moves less than float32 rounds, which says nothing about the gradient.`)
+  const reasons = gradients.flatMap(({ reason }) => (reason === undefined ? [] : [reason]))
+  for (const reason of new Set(reasons))
+    lines.push(
+      `undecided (${reasons.filter((one) => one === reason).length}): ${reason}; this says nothing about the gradient.`,
+    )
   return lines
 }

@@ -3,12 +3,12 @@ import { readFileBytes } from '#platform'
 import { GraftError } from '../../base/errors.js'
 import { Random } from '../../base/random.js'
 import { decodeSafetensors } from '../../base/safetensors.js'
-import type { Model } from '../../graph/graph.js'
+import type { Model, Node } from '../../graph/graph.js'
 import { isFloat } from '../../ops/operator.js'
 import { specialise } from '../../passes/specialise.js'
 import { type Engine, type LoadedProgram, openEngine } from '../../runtime/engine.js'
 import { floats, type HostTensor } from '../../runtime/types.js'
-import { direction, judgeDirection, type Slope, type Verdict } from './differences.js'
+import { direction, judgeDirection, type Slope, UNDECIDED, type Verdict } from './differences.js'
 import { chooseShapes, drawInputs, normalTensor, type Shapes } from './draw.js'
 import { type Feeds, someFeeds } from './feeds.js'
 import { type Gradients, modelGradients, type NamedTensors } from './gradients.js'
@@ -42,10 +42,11 @@ export interface CheckedGradient {
   /** Their distance in parts of the size that the slope can have. */
   readonly relative: number
   /**
-   * ok: they agree. kink?: the loss has a kink here, such as a ReLU at zero, and the gradient is one of its slopes. flat: the
-   * loss changes less than float32 rounds, which neither shows nor refutes the gradient. wrong: they differ.
+   * ok: they agree. kink?: the loss has kinks here, such as a ReLU near zero, and the gradient lies among its slopes.
+   * undecided: differences can neither show nor refute it, for the reason. wrong: they differ.
    */
   readonly verdict: Verdict
+  readonly reason?: string
 }
 
 export interface CheckReport {
@@ -80,7 +81,7 @@ export async function check(model: ModelSource, options: CheckOptions = {}): Pro
   try {
     const found = await modelGradients(engine, opened, feeds)
     const compared = await compareGradients(engine, opened, feeds, found, options)
-    const counts = { ok: 0, 'kink?': 0, flat: 0, wrong: 0 }
+    const counts = { ok: 0, 'kink?': 0, undecided: 0, wrong: 0 }
     for (const { verdict } of compared) counts[verdict]++
     const drawn = [
       ...Object.keys(inputs).filter((name) => given.inputs[name] === undefined),
@@ -142,26 +143,20 @@ export async function compareGradients(
     for (const { kind, name, gradient } of targets) {
       const tensor = kind === 'parameter' ? (forward.weights[name] as HostTensor) : (feeds.inputs[name] as HostTensor)
       const at = tensor.data as Float32Array
-      const slopes: Slope[] = []
-      for (let k = 0; k < directions; k++) {
+      const loss = async (moved: Float32Array) =>
+        (await forward.loss({ [name]: floats(tensor.dims, moved) }, kind === 'parameter')).loss
+      const values = gradient.data as Float32Array
+      const judge = (k: number, attempt: number) => {
         signal?.throwIfAborted()
-        const d = direction(at, gradient.data as Float32Array, k, random.fork(kind, name, k))
-        const loss = async (moved: Float32Array) =>
-          (await forward.loss({ [name]: floats(tensor.dims, moved) }, kind === 'parameter')).loss
-        slopes.push(
-          await judgeDirection(
-            {
-              at,
-              gradient: gradient.data as Float32Array,
-              loss,
-              base: base.loss,
-              terms: base.terms,
-              tolerance,
-            },
-            d,
-          ),
-        )
+        const d = direction(at, values, k, random.fork(kind, name, k, attempt))
+        return judgeDirection({ at, gradient: values, loss, base: base.loss, terms: base.terms, tolerance }, d)
       }
+      if (forward.rounds(name)) {
+        compared.push({ kind, name, shape: tensor.dims, ...ROUNDED })
+        continue
+      }
+      const slopes: Slope[] = []
+      for (let k = 0; k < directions; k++) slopes.push(await voted((attempt) => judge(k, attempt)))
       if (kind === 'parameter') await engine.setState({ [name]: tensor })
       compared.push({ kind, name, shape: tensor.dims, ...worst(slopes) })
       options.onProgress?.(compared.length, targets.length)
@@ -172,17 +167,42 @@ export async function compareGradients(
   }
 }
 
-const ORDER: readonly Verdict[] = ['ok', 'flat', 'kink?', 'wrong']
+const ORDER: readonly Verdict[] = ['ok', 'undecided', 'kink?', 'wrong']
 
-function worst(slopes: readonly Slope[]): Slope {
-  return [...slopes].sort(
-    (a, b) => ORDER.indexOf(b.verdict) - ORDER.indexOf(a.verdict) || b.relative - a.relative,
-  )[0] as Slope
+/** The mildest verdict first. */
+const bySeverity = (a: Slope, b: Slope) =>
+  ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict) || a.relative - b.relative
+
+const worst = (slopes: readonly Slope[]): Slope => [...slopes].sort(bySeverity).at(-1) as Slope
+
+/** Directions that judge in place of one that did not agree. */
+const JURY = 5
+
+/**
+ * The slope along one direction where it agrees; where it does not, the median of it and some others: a gradient that is wrong
+ * is so along nearly every direction, a kink in the way or a cancellation is an accident.
+ */
+async function voted(judge: (attempt: number) => Promise<Slope>): Promise<Slope> {
+  const first = await judge(0)
+  if (first.verdict === 'ok') return first
+  const all = [first]
+  while (all.length < JURY) all.push(await judge(all.length))
+  return all.sort(bySeverity)[(JURY - 1) / 2] as Slope
+}
+
+const ROUNDED: Slope = {
+  analytic: Number.NaN,
+  numeric: Number.NaN,
+  relative: Number.NaN,
+  verdict: 'undecided',
+  reason: UNDECIDED.rounded,
 }
 
 interface Forward {
   readonly program: LoadedProgram
   readonly weights: Readonly<Record<string, HostTensor>>
+  /** Whether a value goes through a quantisation on its way. */
+  rounds(name: string): boolean
   /** The loss with one tensor moved, and the size of its terms. */
   loss(moved: Readonly<Record<string, HostTensor>>, isState?: boolean): Promise<{ loss: number; terms: number }>
 }
@@ -219,6 +239,7 @@ async function openForward(
   return {
     program,
     weights,
+    rounds: (name) => passes(g.nodes, name, ROUNDING),
     async loss(moved, isState = false) {
       if (isState) await engine.setState(moved)
       const results = await program.run(isState ? fixed : { ...fixed, ...moved })
@@ -235,4 +256,18 @@ async function openForward(
       return { loss, terms: Math.sqrt(squares) }
     },
   }
+}
+
+/** Steps everywhere, with a gradient that pretends there were none. */
+const ROUNDING: ReadonlySet<string> = new Set(['QuantizeLinear', 'DynamicQuantizeLinear'])
+
+/** Whether an operator of these lies on a way from the value. */
+function passes(nodes: readonly Node[], from: string, operators: ReadonlySet<string>): boolean {
+  const behind = new Set([from])
+  for (const { opType, inputs, outputs } of nodes) {
+    if (!inputs.some((input) => behind.has(input))) continue
+    if (operators.has(opType)) return true
+    for (const output of outputs) behind.add(output)
+  }
+  return false
 }

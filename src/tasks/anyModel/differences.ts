@@ -10,7 +10,14 @@
  */
 import type { Random } from '../../base/random.js'
 
-export type Verdict = 'ok' | 'kink?' | 'flat' | 'wrong'
+export type Verdict = 'ok' | 'kink?' | 'undecided' | 'wrong'
+
+/** Why differences cannot judge a gradient. */
+export const UNDECIDED = {
+  flat: 'the loss moves less than float32 rounds',
+  undefined: 'the loss is not a number beside these inputs',
+  rounded: 'a quantisation rounds it, and the gradient passes straight through by convention',
+} as const
 
 /** L at x + offset, for offsets that float32 can hold exactly as they are given. */
 export type Loss = (moved: Float32Array) => Promise<number>
@@ -22,6 +29,8 @@ export interface Slope {
   /** |analytic - numeric| over the size that the slope can have. */
   readonly relative: number
   readonly verdict: Verdict
+  /** Where undecided. */
+  readonly reason?: string
 }
 
 export interface Judging {
@@ -39,11 +48,15 @@ export interface Judging {
  * Steps in units in which the loss changes by about its own size, best first: 1% is far above the rounding and, mostly, far
  * below the next kink.
  */
-const STEPS = [1e-2, 1e-3, 1e-1, 3e-3, 3e-4, 3e-2]
-/** Rounding of float32 outputs, several units in the last place: a network sums in many orders. */
-const ROUNDING = 16 * 2 ** -24
+const STEPS = [1e-2, 1e-3, 1e-4, 3e-3, 3e-4, 3e-5]
+/** Tried where rounding hides the loss's change at all of these. */
+const LONG_STEPS = [3e-2, 1e-1, 3e-1]
+/** From here down a slope of one side alone counts: curvature is nothing, and a kink on the other side says nothing. */
+const ONE_SIDED = 1e-3
+/** Rounding of float32 outputs, some units in the last place: a network sums in many orders. */
+const ROUNDING = 4 * 2 ** -24
 /** Slopes whose rounding is above this part of their size say nothing by themselves. */
-const RELIABLE = 0.2
+const RELIABLE = 0.1
 /** A shift of a value of zero, where there is no size to go by. */
 const UNIT = 0.1
 
@@ -64,12 +77,22 @@ export function direction(at: Float32Array, gradient: Float32Array, k: number, r
 }
 
 interface Trial {
-  /** The step as a multiple of d. */
-  readonly h: number
+  /** In units of {@link STEPS}. */
+  readonly step: number
   readonly analytic: number
   readonly central: number
   readonly forward: number
   readonly backward: number
+  /** How far rounding may take a slope from the truth. */
+  readonly rounding: number
+}
+
+/** A slope beside the gradient's. */
+interface Agreement {
+  readonly slope: number
+  readonly off: number
+  /** The size that the slope can have. */
+  readonly scale: number
   readonly rounding: number
 }
 
@@ -81,17 +104,25 @@ export async function judgeDirection(judging: Judging, d: Float64Array): Promise
   // The step at which the loss changes by about the size of its terms, but never a multiple of the parameter.
   const unit = size > 0 ? Math.min(1, terms / size) : 1
   const trials: Trial[] = []
-  for (const step of STEPS) {
-    const trial = await tryStep(judging, d, step * unit)
+  for (const step of [...STEPS, ...LONG_STEPS]) {
+    if (step > STEPS[0]! && trials.some((trial) => isReliable(trial, size))) break
+    const trial = await tryStep(judging, d, step, unit)
     if (!trial) continue
     trials.push(trial)
-    const { off, scale } = distance(trial, size)
-    if (trial.rounding <= RELIABLE * scale && off <= tolerance * scale + trial.rounding) break
+    if (!isReliable(trial, size)) continue
+    const best = agreement(trial, size)
+    if (best.off <= tolerance * best.scale + best.rounding) return slopeOf(trial, best, 'ok')
   }
-  return verdictOf(trials, size, tolerance)
+  return judged(trials, size, tolerance)
 }
 
-async function tryStep({ at, gradient, loss, base, terms }: Judging, d: Float64Array, h: number) {
+async function tryStep(
+  { at, gradient, loss, base, terms }: Judging,
+  d: Float64Array,
+  step: number,
+  unit: number,
+): Promise<Trial | undefined> {
+  const h = step * unit
   const up = at.map((value, i) => value + h * (d[i] as number))
   const down = at.map((value, i) => value - h * (d[i] as number))
   // float32 rounds the steps: the distances that were really gone are what counts.
@@ -99,7 +130,7 @@ async function tryStep({ at, gradient, loss, base, terms }: Judging, d: Float64A
   for (let i = 0; i < at.length; i++) analytic += (gradient[i] as number) * ((up[i] as number) - (down[i] as number))
   const [above, below] = [await loss(up), await loss(down)]
   const trial: Trial = {
-    h,
+    step,
     analytic: analytic / (2 * h),
     central: (above - below) / (2 * h),
     forward: (above - base) / h,
@@ -109,45 +140,60 @@ async function tryStep({ at, gradient, loss, base, terms }: Judging, d: Float64A
   return Number.isFinite(trial.central) ? trial : undefined
 }
 
-function distance({ analytic, central }: Trial, size: number): { off: number; scale: number } {
-  return { off: Math.abs(analytic - central), scale: Math.max(Math.abs(analytic), Math.abs(central), size / 4) }
+/** The slope of a step that is nearest to the gradient's. */
+function agreement({ step, analytic, central, forward, backward, rounding }: Trial, size: number): Agreement {
+  const slopes = step <= ONE_SIDED ? [central, forward, backward] : [central]
+  const off = (slope: number) => Math.abs(analytic - slope)
+  const slope = slopes.reduce((best, one) => (off(one) < off(best) ? one : best))
+  return { slope, off: off(slope), scale: Math.max(Math.abs(analytic), Math.abs(central), size / 4), rounding }
 }
 
-function verdictOf(trials: readonly Trial[], size: number, tolerance: number): Slope {
-  const reliable = trials.filter((trial) => trial.rounding <= RELIABLE * distance(trial, size).scale)
-  const judged = reliable.length > 0 ? reliable : trials
-  let best: { trial: Trial; relative: number } | undefined
-  for (const trial of judged) {
-    const { off, scale } = distance(trial, size)
-    // Zero against zero agrees.
-    const relative = scale === 0 ? 0 : off / scale
-    if (!best || relative < best.relative) best = { trial, relative }
+const isReliable = (trial: Trial, size: number): boolean =>
+  trial.rounding <= RELIABLE * Math.max(Math.abs(trial.analytic), Math.abs(trial.central), size / 4)
+
+function slopeOf(trial: Trial, { slope, off, scale }: Agreement, verdict: Verdict): Slope {
+  // Zero against zero agrees.
+  return { analytic: trial.analytic, numeric: slope, relative: scale === 0 ? 0 : off / scale, verdict }
+}
+
+/** The verdict where no step agreed. */
+function judged(trials: readonly Trial[], size: number, tolerance: number): Slope {
+  const reliable = trials.filter((trial) => isReliable(trial, size))
+  let best: { trial: Trial; found: Agreement } | undefined
+  for (const trial of reliable.length > 0 ? reliable : trials) {
+    const found = agreement(trial, size)
+    if (!best || found.off / found.scale < best.found.off / best.found.scale) best = { trial, found }
   }
-  if (!best) return { analytic: Number.NaN, numeric: Number.NaN, relative: Number.NaN, verdict: 'wrong' }
-  const { analytic, central, rounding } = best.trial
-  const slope = { analytic, numeric: central, relative: best.relative }
-  const { off, scale } = distance(best.trial, size)
-  if (off <= tolerance * scale + (reliable.length > 0 ? rounding : 0)) return { ...slope, verdict: 'ok' }
-  if (reliable.length === 0) return { ...slope, verdict: off <= rounding ? 'flat' : 'wrong' }
-  return { ...slope, verdict: kinked(reliable, size, tolerance) ? 'kink?' : 'wrong' }
+  if (!best)
+    return {
+      analytic: Number.NaN,
+      numeric: Number.NaN,
+      relative: Number.NaN,
+      verdict: 'undecided',
+      reason: UNDECIDED.undefined,
+    }
+  const { trial, found } = best
+  if (reliable.length > 0) return slopeOf(trial, found, kinked(reliable, size, tolerance) ? 'kink?' : 'wrong')
+  if (found.off <= tolerance * found.scale) return slopeOf(trial, found, 'ok')
+  if (found.off <= found.rounding) return { ...slopeOf(trial, found, 'undecided'), reason: UNDECIDED.flat }
+  return slopeOf(trial, found, 'wrong')
 }
 
-/** How near to each other two short steps' slopes lie where the loss is smooth, in tolerances. */
-const SETTLED = 5
+/** How near to each other slopes lie where the loss is smooth, in tolerances. */
+const SETTLED = 4
+/** So many of the shortest steps are looked at. */
+const SHORTEST = 3
 
 /**
- * Whether the slopes look as they do at a kink: at the shortest steps the slopes of both sides differ and the gradient lies
- * between them, or slopes do not settle as the step shrinks and the gradient is no further away than they are from each other.
+ * Whether the slopes look as they do around kinks: those of both sides and of the shortest steps do not settle, and the
+ * gradient is no further from them than they are from each other.
  */
 function kinked(trials: readonly Trial[], size: number, tolerance: number): boolean {
-  const shortest = [...trials].sort((a, b) => a.h - b.h)
+  const shortest = [...trials].sort((a, b) => a.step - b.step).slice(0, SHORTEST)
+  const slopes = shortest.flatMap(({ central, forward, backward }) => [central, forward, backward])
   const first = shortest[0] as Trial
-  const { scale, off } = distance(first, size)
-  const slack = tolerance * scale + 2 * first.rounding
-  const [low, high] = [Math.min(first.forward, first.backward), Math.max(first.forward, first.backward)]
-  if (high - low > SETTLED * slack && first.analytic >= low - slack && first.analytic <= high + slack) return true
-  const second = shortest[1]
-  if (!second) return false
-  const spread = Math.abs(first.central - second.central)
-  return spread > SETTLED * slack && off <= 2 * spread
+  const [low, high] = [Math.min(...slopes), Math.max(...slopes)]
+  const spread = high - low
+  const slack = tolerance * agreement(first, size).scale + first.rounding
+  return spread > SETTLED * slack && first.analytic >= low - spread / 2 && first.analytic <= high + spread / 2
 }
