@@ -9,7 +9,17 @@ export function reshape(g: Emitter, value: string, shape: readonly number[]): st
 }
 
 export function transpose(g: Emitter, value: string, perm: readonly number[]): string {
-  return perm.every((p, i) => p === i) ? value : g.op('Transpose', [value], { perm: attr.ints(perm) })
+  if (perm.every((p, i) => p === i)) return value
+  const shape = g.shape(value)
+  // Where only axes of size 1 move, no element does.
+  const moving = perm.filter((p) => shape[p] !== 1)
+  if (moving.every((p, i) => i === 0 || p > (moving[i - 1] as number)))
+    return reshape(
+      g,
+      value,
+      perm.map((p) => shape[p] as number),
+    )
+  return g.op('Transpose', [value], { perm: attr.ints(perm) })
 }
 
 /** value[..., from:to:step, ...] along the axis. */

@@ -102,18 +102,19 @@ export function strides(dims: readonly number[]): number[] {
   return out
 }
 
-/** Reads elements of a tensor at positions given by a function of the output's index. */
+/** Reads elements of a tensor at positions given by a function of the output's index; `fill` where the position is negative. */
 export function gatherFold(
   type: StaticType,
   source: Tensor,
   at: (index: readonly number[]) => number,
+  fill = 0,
 ): readonly Tensor[] {
   const values = toNumbers(source)
   const size = sizeOf(type.shape)
   const index = new Array<number>(type.shape.length).fill(0)
   const out = new Array<number>(size)
   for (let flat = 0; flat < size; flat++) {
-    out[flat] = values[at(index)] as number
+    out[flat] = values[at(index)] ?? fill
     for (let axis = index.length - 1; axis >= 0; axis--) {
       index[axis] = (index[axis] as number) + 1
       if ((index[axis] as number) < (type.shape[axis] as number)) break

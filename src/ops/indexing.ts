@@ -1,9 +1,17 @@
-/** Operators that read elements by position: Slice, Gather, and the scatter that undoes them. */
-import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
+/** Operators that read whole slices along an axis: Slice and Gather. */
+import { intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
-import { pad, reshape, reverse, spread, transpose } from './emit.js'
+import { addAt, axisStarts } from './accumulate.js'
+import { pad, reshape, reverse, spread } from './emit.js'
 import { gatherFold, result, strides } from './fold.js'
-import { type GradientContext, type InferContext, normaliseAxis, type Operator, refuse, rule } from './operator.js'
+import {
+  type Emitter,
+  type GradientContext,
+  type InferContext,
+  normaliseAxis,
+  type Operator,
+  rule,
+} from './operator.js'
 
 interface Cut {
   readonly axis: number
@@ -40,24 +48,27 @@ function inferSlice(c: InferContext): readonly StaticType[] {
   return [{ type, shape: out }]
 }
 
-/** Puts each cut's gradient back between zeros; steps other than 1 are spread first. */
-function sliceRule(c: GradientContext): readonly (string | undefined)[] {
-  const { g } = c
-  const shape = c.shape(c.input(0))
-  const numbers = (i: number) => toNumbers(g.valueOf(c.input(i)) as Tensor)
-  let value = c.grad()
+/** A tensor of the shape, zero but where the cuts were taken: there it is `value`. */
+function uncut(g: Emitter, value: string, shape: readonly number[], made: readonly Cut[]): string {
   const before = shape.map(() => 0)
   const after = shape.map(() => 0)
-  for (const cut of cuts({ numbers, has: c.has, fail: c.refuse }, shape)) {
+  let back = value
+  for (const cut of made) {
     const stride = Math.abs(cut.step)
-    if (cut.step < 0) value = reverse(g, value, cut.axis)
-    if (stride > 1) value = spread(g, value, cut.axis, stride)
+    if (cut.step < 0) back = reverse(g, back, cut.axis)
+    if (stride > 1) back = spread(g, back, cut.axis, stride)
     const lowest = cut.step > 0 ? cut.start : cut.start + cut.step * (cut.count - 1)
-    const length = g.shape(value)[cut.axis] as number
+    const length = g.shape(back)[cut.axis] as number
     before[cut.axis] = cut.count === 0 ? 0 : lowest
     after[cut.axis] = (shape[cut.axis] as number) - (before[cut.axis] as number) - length
   }
-  return [pad(g, value, before, after)]
+  return pad(g, back, before, after)
+}
+
+function sliceRule(c: GradientContext): readonly (string | undefined)[] {
+  const shape = c.shape(c.input(0))
+  const numbers = (i: number) => toNumbers(c.g.valueOf(c.input(i)) as Tensor)
+  return [uncut(c.g, c.grad(), shape, cuts({ numbers, has: c.has, fail: c.refuse }, shape))]
 }
 
 function inferGather(c: InferContext): readonly StaticType[] {
@@ -66,26 +77,31 @@ function inferGather(c: InferContext): readonly StaticType[] {
   return [{ type, shape: [...shape.slice(0, axis), ...c.shape(1), ...shape.slice(axis + 1)] }]
 }
 
-/** Adds each row's gradient to the row it was read from. */
+/** The cut that constant indices make, where they rise or fall evenly and so read no row twice. */
+function evenCut(axis: number, size: number, indices: Tensor | undefined): Cut | undefined {
+  if (!indices || indices.data.length === 0) return undefined
+  const at = toNumbers(indices).map((v) => (v < 0 ? v + size : v))
+  const start = at[0] as number
+  const step = at.length > 1 ? (at[1] as number) - start : 1
+  const even = step !== 0 && at.every((v, i) => v === start + i * step)
+  return even ? { axis, start, step, count: at.length } : undefined
+}
+
+/** Adds each slice's gradient to the slice it was read from. */
 function gatherRule(c: GradientContext): readonly (string | undefined)[] {
   const { g } = c
   const shape = c.shape(c.input(0))
   const axis = normaliseAxis(intAttribute(c.node, 'axis', 0), shape.length, c.refuse)
+  const d = shape[axis] as number
   const indices = c.input(1)
   const count = sizeOf(c.shape(indices))
-  const rest = shape.filter((_, i) => i !== axis)
-  // (outer, indices, inner) -> (indices, outer, inner): rows of the gathered axis first
-  const outer = shape.slice(0, axis)
-  const inner = shape.slice(axis + 1)
-  const split = reshape(g, c.grad(), [sizeOf(outer), count, sizeOf(inner)])
-  const rows = reshape(g, transpose(g, split, [1, 0, 2]), [count, sizeOf(rest)])
-  const d = shape[axis] as number
-  const column = reshape(g, g.op('Cast', [indices], { to: attr.int(7) }), [count, 1])
-  const wrapped = g.op('Where', [g.op('Less', [column, g.ints([0])]), g.op('Add', [column, g.ints([d])]), column])
-  const zeros = g.op('ConstantOfShape', [g.ints([d, sizeOf(rest)])])
-  const summed = g.op('ScatterND', [zeros, wrapped, rows], { reduction: attr.string('add') })
-  const back = transpose(g, reshape(g, summed, [d, sizeOf(outer), sizeOf(inner)]), [1, 0, 2])
-  return [reshape(g, back, shape), undefined]
+  const cut = evenCut(axis, d, g.valueOf(indices))
+  if (cut) {
+    const taken = shape.map((size, i) => (i === axis ? count : size))
+    return [uncut(g, reshape(g, c.grad(), taken), shape, [cut]), undefined]
+  }
+  const inner = sizeOf(shape.slice(axis + 1))
+  return [addAt(g, shape, axisStarts(g, indices, shape, axis), inner, c.grad()), undefined]
 }
 
 export const indexing = {
@@ -134,9 +150,5 @@ export const indexing = {
       return result(type, out)
     },
     gradient: rule(gatherRule),
-  },
-  ScatterND: {
-    infer: (c) => [c.type(0)],
-    gradient: refuse('scattering is not trained by this version'),
   },
 } as const satisfies Record<string, Operator>

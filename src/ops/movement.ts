@@ -1,6 +1,7 @@
-/** Operators that rearrange, join, divide, pad or repeat. Shapes and axes are constants once the graph is specialised. */
+/** Operators that rename positions, join, divide or broadcast. Shapes and axes are constants once the graph is specialised. */
 import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
+import { zerosOf } from './accumulate.js'
 import { pad, reshape, slice, transpose } from './emit.js'
 import { broadcastTo, gatherFold, result, strides } from './fold.js'
 import {
@@ -94,63 +95,42 @@ function concatRule(c: GradientContext): readonly (string | undefined)[] {
   })
 }
 
+/** The sizes of the parts of a Split without explicit ones: equal but for the last. */
+function evenParts(size: number, count: number): readonly number[] {
+  const each = Math.ceil(size / count)
+  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(each, size - i * each)))
+}
+
 function splitSizes(c: InferContext): { axis: number; sizes: readonly number[] } {
   const shape = c.shape(0)
   const axis = normaliseAxis(intAttribute(c.node, 'axis', 0), shape.length, c.fail)
   const d = shape[axis] as number
-  if (c.has(1)) {
-    const sizes = c.numbers(1)
-    if (sizes.reduce((a, b) => a + b, 0) !== d) c.fail(`splits ${d} into (${sizes}), which do not add up`)
-    return { axis, sizes }
+  if (!c.has(1)) return { axis, sizes: evenParts(d, c.node.outputs.length) }
+  const sizes = c.numbers(1)
+  if (sizes.reduce((a, b) => a + b, 0) !== d) c.fail(`splits ${d} into (${sizes}), which do not add up`)
+  return { axis, sizes }
+}
+
+/** The parts' gradients joined again; where only one part has any, it lies between zeros. */
+function splitRule(c: GradientContext): readonly (string | undefined)[] {
+  const { g } = c
+  const shape = c.shape(c.input(0))
+  const axis = normaliseAxis(intAttribute(c.node, 'axis', 0), shape.length, c.refuse)
+  const sizes = c.has(1)
+    ? toNumbers(g.valueOf(c.input(1)) as Tensor)
+    : evenParts(shape[axis] as number, c.node.outputs.length)
+  const along = (amount: number, other: readonly number[]) =>
+    shape.map((_, i) => (i === axis ? amount : (other[i] as number)))
+  const nothing = shape.map(() => 0)
+  const reached = sizes.flatMap((_, i) => (c.hasGrad(i) ? [i] : []))
+  if (reached.length === 1) {
+    const only = reached[0] as number
+    const before = sizes.slice(0, only).reduce((a, b) => a + b, 0)
+    const after = (shape[axis] as number) - before - (sizes[only] as number)
+    return [pad(g, c.grad(only), along(before, nothing), along(after, nothing))]
   }
-  const count = c.node.outputs.length
-  const size = Math.ceil(d / count)
-  return { axis, sizes: Array.from({ length: count }, (_, i) => Math.min(size, d - i * size)) }
-}
-
-function inferPad(c: InferContext): readonly StaticType[] {
-  const { type, shape } = c.type(0)
-  const { before, after } = padAmounts(c.numbers(1), c.has(3) ? c.numbers(3) : undefined, shape.length, c.fail)
-  const out = shape.map((d, i) => d + (before[i] as number) + (after[i] as number))
-  if (out.some((d) => d < 0)) return c.fail(`crops more than there is of shape (${shape})`)
-  return [{ type, shape: out }]
-}
-
-function padAmounts(
-  pads: readonly number[],
-  axes: readonly number[] | undefined,
-  rank: number,
-  fail: (m: string) => never,
-) {
-  const before = new Array<number>(rank).fill(0)
-  const after = new Array<number>(rank).fill(0)
-  const where = axes?.map((a) => normaliseAxis(a, rank, fail)) ?? before.map((_, i) => i)
-  where.forEach((axis, i) => {
-    before[axis] = pads[i] as number
-    after[axis] = pads[i + where.length] as number
-  })
-  return { before, after }
-}
-
-function padRule(c: GradientContext): readonly (string | undefined)[] {
-  const mode = c.node.attributes.get('mode')
-  if (mode && mode.kind === 'string' && mode.value !== 'constant')
-    return c.refuse(`its mode "${mode.value}" has no gradient rule; "constant" has`)
-  const numbers = (i: number) => toNumbers(c.g.valueOf(c.input(i)) as Tensor)
-  const { before, after } = padAmounts(
-    numbers(1),
-    c.has(3) ? numbers(3) : undefined,
-    c.shape(c.input(0)).length,
-    c.refuse,
-  )
-  return [
-    pad(
-      c.g,
-      c.grad(),
-      before.map((p) => -p),
-      after.map((p) => -p),
-    ),
-  ]
+  const parts = sizes.map((size, i) => (c.hasGrad(i) ? c.grad(i) : zerosOf(g, along(size, shape))))
+  return [g.op('Concat', parts, { axis: attr.int(axis) })]
 }
 
 export const movement = {
@@ -227,35 +207,13 @@ export const movement = {
       const shape = c.g.shape(c.inputs[0] as string)
       const axis = intAttribute(c.node, 'axis', 0)
       const inputs = sizes ? [c.inputs[0] as string, c.g.ints(sizes)] : [...c.inputs]
-      if (inputs.length === 1) {
+      if ((inputs[1] ?? '') === '') {
         const d = shape[axis < 0 ? axis + shape.length : axis] as number
-        const count = intAttribute(c.node, 'num_outputs', c.node.outputs.length)
-        const size = Math.ceil(d / count)
-        inputs.push(c.g.ints(Array.from({ length: count }, (_, i) => Math.min(size, d - i * size))))
+        inputs[1] = c.g.ints(evenParts(d, intAttribute(c.node, 'num_outputs', c.node.outputs.length)))
       }
       return c.emit(inputs, { axis: attr.int(axis) })
     },
-    gradient: {
-      kind: 'rule',
-      rule: (c) => {
-        const axis = normaliseAxis(intAttribute(c.node, 'axis', 0), c.shape(c.input(0)).length, c.refuse)
-        const parts = c.node.outputs.map((output, i) =>
-          c.hasGrad(i) ? c.grad(i) : c.g.op('ConstantOfShape', [c.g.ints(c.shape(output))]),
-        )
-        return [c.g.op('Concat', parts, { axis: attr.int(axis) })]
-      },
-    },
-  },
-  Pad: {
-    infer: inferPad,
-    upgrade: (c) => {
-      if (c.opset >= 11) return c.emit(c.inputs, c.attributes())
-      const mode = c.node.attributes.get('mode') ?? attr.string('constant')
-      const value = c.node.attributes.get('value')
-      const fill = value?.kind === 'float' ? [c.g.float(value.value)] : []
-      return c.emit([c.inputs[0] as string, c.g.ints(intsAttribute(c.node, 'pads') ?? []), ...fill], { mode })
-    },
-    gradient: rule(padRule),
+    gradient: rule(splitRule),
   },
   Expand: {
     infer: (c) => {

@@ -7,16 +7,22 @@ import { activations } from './activations.js'
 import { bits } from './bits.js'
 import { convolutions } from './convolution.js'
 import { elementwise } from './elementwise.js'
+import { sampling } from './gridSample.js'
 import { indexing } from './indexing.js'
 import { logic } from './logic.js'
 import { microsoftProducts, products } from './matmul.js'
 import { movement } from './movement.js'
 import { normalizations } from './normalization.js'
 import { MICROSOFT, none, type Operator, refuse } from './operator.js'
+import { paddings } from './padding.js'
 import { pools } from './pooling.js'
 import { microsoftQuantizations, quantizations } from './quantization.js'
 import { recurrent } from './recurrent/rows.js'
+import { rearrangements } from './rearrange.js'
 import { reductions } from './reduction.js'
+import { resizes } from './resize.js'
+import { scatters } from './scatter.js'
+import { selections } from './selection.js'
 import { shapes } from './shapes.js'
 import { trigonometry } from './trigonometry.js'
 import { extent, groupsOf, windowOf } from './window.js'
@@ -52,10 +58,6 @@ const internal = {
     upgrade: (c) => c.refuse('is a branch, which this version does not read; export the model without control flow'),
     gradient: refuse('branches are not trained by this version'),
   },
-  ScatterElements: {
-    infer: (c): readonly StaticType[] => [c.type(0)],
-    gradient: refuse('scattering is not trained by this version'),
-  },
 } as const satisfies Record<string, Operator>
 
 function staticShape(shape: readonly Dimension[] | undefined, fail: (message: string) => never): readonly number[] {
@@ -79,6 +81,12 @@ export const STANDARD = {
   ...logic,
   ...movement,
   ...indexing,
+  ...scatters,
+  ...paddings,
+  ...rearrangements,
+  ...selections,
+  ...resizes,
+  ...sampling,
   ...shapes,
   ...reductions,
   ...products,

@@ -25,6 +25,14 @@ const FILES = [
   'reduction',
   'movement',
   'indexing',
+  'accumulate',
+  'scatter',
+  'selection',
+  'padding',
+  'rearrange',
+  'resize',
+  'resizeWeights',
+  'gridSample',
   'shapes',
   'elementwise',
   'activations',
@@ -46,7 +54,11 @@ function differentiateCase(operatorCase: OperatorCase): void {
   differentiate(g, seeds, targets)
   // Each input and each output alone: what is not asked for must not be missed by what is.
   for (const target of targets) differentiate(g, seeds, [target])
-  if (seeds.size > 1) for (const [value, seed] of seeds) differentiate(g, new Map([[value, seed]]), targets)
+  if (seeds.size > 1)
+    for (const [value, seed] of seeds) {
+      differentiate(g, new Map([[value, seed]]), targets)
+      differentiate(g, new Map([...seeds].filter(([other]) => other !== value)), targets)
+    }
 }
 
 describe('gradient rules', () => {

@@ -9,8 +9,11 @@ const REQUIRED = [
   'alexnet_lrn',
   'bilstm_ctc',
   'convnext_torchvision',
+  'deberta_v1',
+  'deeplab_v3',
   'densenet_folded',
   'efficientnet_b0',
+  'electra_discriminator',
   'ghostnet',
   'googlenet',
   'gru_classifier',
@@ -19,15 +22,29 @@ const REQUIRED = [
   'mobilenet_v2',
   'mobilenet_v2_fused',
   'mobilenet_v3_timm',
+  'ops_indexing_a',
+  'ops_resize_a',
+  'ops_shapes_a',
   'regnet_y',
   'resnet18_basic',
   'resnet_folded',
   'resnext_grouped',
   'rnn_relu_char',
+  'spatial_transformer',
   'squeezenet',
   'ssd_head',
+  'swin_v1_torchvision',
+  't5_gated',
   'wavenet_weightnorm',
+  'yolo_decode',
 ]
+
+/** Tensors whose gradient differs from PyTorch's by a rule that is not in the ONNX graph. */
+const PADDING = "torch's padding_idx gives one row no gradient, which no ONNX graph says"
+const DIFFERENT: ReadonlyMap<string, { readonly tensor: string; readonly reason: string }> = new Map([
+  ['bert_pooler', { tensor: 'net.embeddings.word_embeddings.weight', reason: PADDING }],
+  ['electra_discriminator', { tensor: 'net.electra.embeddings.word_embeddings.weight', reason: PADDING }],
+])
 
 describe('gradients of whole networks', { skip: skipOracle }, () => {
   let engine: Engine

@@ -40,6 +40,9 @@ const signed = (dims: readonly number[]): Tensor =>
     Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin(1 + 3 * i)),
   )
 
+const truths = (...values: number[]): Tensor => ({ type: 'bool', dims: [values.length], data: Uint8Array.from(values) })
+const floatVector = (...values: number[]): Tensor => float32([values.length], values)
+
 const REDUCTIONS = [
   'ReduceMean',
   'ReduceMax',
@@ -215,6 +218,150 @@ const forms: readonly Form[] = [
   ...across([7], { opType: 'Size', x: [4, 3] }),
   ...across([15], { opType: 'CastLike', x: [4, 3], rest: [int64([1], [0])] }),
   ...across([7, 16], { opType: 'LeakyRelu', x: [4, 3], attributes: { alpha: attr.float(0.2) } }),
+  // Scatters: named Scatter before opset 11; reductions since 16, the extremes since 18
+  ...across([9, 10], {
+    opType: 'Scatter',
+    x: [3, 4],
+    attributes: { axis: int(1) },
+    rest: [int64([3, 1], [2, 0, 3]), signed([3, 1])],
+  }),
+  ...across([11, 13, 16, 18], {
+    opType: 'ScatterElements',
+    x: [3, 4],
+    rest: [int64([1, 4], [2, 0, 1, -1]), signed([1, 4])],
+  }),
+  ...across([11, 16, 18], { opType: 'ScatterND', x: [3, 4], rest: [int64([2, 2], [0, 3, -1, 1]), signed([2])] }),
+  ...['add', 'mul'].flatMap((reduction) =>
+    across([16, 18], {
+      opType: 'ScatterND',
+      x: [3, 4, 2],
+      attributes: { reduction: attr.string(reduction) },
+      rest: [int64([3, 2], [0, 3, -1, -2, 0, 3]), signed([3, 2])],
+    }),
+  ),
+  ...['min', 'max', 'add'].flatMap((reduction) =>
+    across([18, 21], {
+      opType: 'ScatterND',
+      x: [3, 2],
+      attributes: { reduction: attr.string(reduction) },
+      rest: [int64([2, 2, 1], [0, -1, 1, 0]), signed([2, 2, 2])],
+    }),
+  ),
+  ...across([11, 13], { opType: 'GatherElements', x: [3, 2], rest: [int64([1, 2], [2, -3])] }),
+  ...across([11, 12, 13], { opType: 'GatherND', x: [3, 2], rest: [int64([2, 1], [2, -3])] }),
+  ...across([12, 13], {
+    opType: 'GatherND',
+    x: [2, 3],
+    attributes: { batch_dims: int(1) },
+    rest: [int64([2, 1], [2, 0])],
+  }),
+  // Choosing and rearranging
+  ...across([7, 9], { opType: 'TopK', x: [3, 6], attributes: { k: int(2) }, outputs: 2, second: 'int64' }),
+  ...across([9], { opType: 'TopK', x: [6, 3], attributes: { k: int(4), axis: int(0) }, outputs: 2, second: 'int64' }),
+  ...across([10, 11, 24], { opType: 'TopK', x: [3, 6], rest: [int64Vector([2])], outputs: 2, second: 'int64' }),
+  ...across([9, 11], { opType: 'Compress', x: [3, 4], attributes: { axis: int(1) }, rest: [truths(0, 1, 1)] }),
+  ...across([11], { opType: 'Compress', x: [3, 4], attributes: { axis: int(-2) }, rest: [truths(1, 0, 1)] }),
+  ...across([9, 11], { opType: 'Compress', x: [3, 4], rest: [truths(0, 1, 0, 0, 0, 1)] }),
+  ...across([9, 11], { opType: 'EyeLike', x: [3, 4], attributes: { k: int(1) } }),
+  ...across([7, 11, 13], { opType: 'DepthToSpace', x: [1, 8, 2, 3], attributes: { blocksize: int(2) } }),
+  ...across([7, 13], { opType: 'SpaceToDepth', x: [1, 2, 2, 4], attributes: { blocksize: int(2) } }),
+  ...across([7, 13], { opType: 'Tile', x: [2, 3], rest: [int64Vector([2, 1])] }),
+  ...across([14], { opType: 'Trilu', x: [3, 4], rest: [int64([], [-1])] }),
+  ...across([10], { opType: 'ReverseSequence', x: [3, 2], rest: [int64Vector([2, 3])] }),
+  ...across([18], { opType: 'Col2Im', x: [1, 4, 4], rest: [int64Vector([3, 3]), int64Vector([2, 2])] }),
+  ...across([18], { opType: 'CenterCropPad', x: [5, 2, 6], rest: [int64Vector([2, 5, 6])] }),
+  ...across([18], {
+    opType: 'CenterCropPad',
+    x: [5, 2, 6],
+    attributes: { axes: ints(-1, 0) },
+    rest: [int64Vector([3, 8])],
+  }),
+  ...across([19], {
+    opType: 'Pad',
+    x: [3, 4],
+    attributes: { mode: attr.string('wrap') },
+    rest: [int64Vector([1, 2, 0, 3])],
+  }),
+  // Resize: of opset 10 without coordinate modes; sizes since 11; axes, antialias and policies since 18
+  ...['nearest', 'linear'].flatMap((mode) => [
+    ...across([7], {
+      opType: 'Upsample',
+      x: [1, 2, 3, 4],
+      attributes: { mode: attr.string(mode), scales: attr.floats([1, 1, 2, 1.5]) },
+    }),
+    ...across([9], {
+      opType: 'Upsample',
+      x: [1, 2, 3, 4],
+      attributes: { mode: attr.string(mode) },
+      rest: [floatVector(1, 1, 2, 1.5)],
+    }),
+    ...[
+      [2, 3],
+      [0.5, 0.6],
+      [0.6, 1.7],
+      [2.3, 0.7],
+    ].flatMap(([h, w]) =>
+      across([10], {
+        opType: 'Resize',
+        x: [1, 2, 5, 7],
+        attributes: { mode: attr.string(mode) },
+        rest: [floatVector(1, 1, h as number, w as number)],
+      }),
+    ),
+    ...across([11, 13, 18, 19], {
+      opType: 'Resize',
+      x: [1, 2, 5, 7],
+      attributes: { mode: attr.string(mode) },
+      rest: [floatVector(), floatVector(1, 1, 0.6, 1.7)],
+    }),
+    ...across([11, 13], {
+      opType: 'Resize',
+      x: [1, 2, 5, 7],
+      attributes: { mode: attr.string(mode) },
+      rest: [floatVector(), floatVector(), int64Vector([1, 2, 3, 9])],
+    }),
+    ...across([18, 19], {
+      opType: 'Resize',
+      x: [1, 2, 5, 7],
+      attributes: { mode: attr.string(mode), axes: ints(3, 2), keep_aspect_ratio_policy: attr.string('not_larger') },
+      rest: [undefined, undefined, int64Vector([8, 9])],
+    }),
+  ]),
+  ...across([11], {
+    opType: 'Resize',
+    x: [1, 2, 3, 4],
+    attributes: { mode: attr.string('nearest'), coordinate_transformation_mode: attr.string('tf_half_pixel_for_nn') },
+    rest: [floatVector(), floatVector(1, 1, 2, 2)],
+  }),
+  // Sampling: its modes were renamed in opset 20
+  ...['bilinear', 'nearest', 'bicubic'].flatMap((mode) =>
+    across([16], {
+      opType: 'GridSample',
+      x: [2, 2, 3, 4],
+      attributes: { mode: attr.string(mode) },
+      rest: [signed([2, 2, 3, 2])],
+    }),
+  ),
+  ...across([20], {
+    opType: 'GridSample',
+    x: [2, 2, 3, 4],
+    attributes: { mode: attr.string('cubic') },
+    rest: [signed([2, 2, 3, 2])],
+  }),
+  ...[0, 1].flatMap((align) => [
+    ...across([20], {
+      opType: 'AffineGrid',
+      x: [2, 2, 3],
+      attributes: { align_corners: int(align) },
+      rest: [int64Vector([2, 1, 3, 4])],
+    }),
+    ...across([20], {
+      opType: 'AffineGrid',
+      x: [1, 3, 4],
+      attributes: { align_corners: int(align) },
+      rest: [int64Vector([1, 1, 2, 3, 4])],
+    }),
+  ]),
   ...across([17], { opType: 'LayerNormalization', x: [4, 3], rest: [signed([3]), signed([3])] }),
 ]
 

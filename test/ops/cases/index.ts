@@ -4,12 +4,14 @@ import { activationCases, trigonometryCases } from './activations.js'
 import { bitCases } from './bits.js'
 import type { OperatorCase } from './case.js'
 import { elementwiseCases } from './elementwise.js'
+import { indexingCases } from './indexing.js'
 import { logicCases } from './logic.js'
 import { movementCases } from './movement.js'
 import { productCases } from './products.js'
 import { quantizationCases } from './quantization.js'
 import { recurrentCases } from './recurrent.js'
 import { reductionCases } from './reductions.js'
+import { resizingCases } from './resizing.js'
 import { windowCases } from './windows.js'
 
 export const cases: readonly OperatorCase[] = [
@@ -24,11 +26,20 @@ export const cases: readonly OperatorCase[] = [
   ...quantizationCases,
   ...windowCases,
   ...recurrentCases,
+  ...indexingCases,
+  ...resizingCases,
 ]
 
 /** Rows that stand for no node of a program. */
 export const WITHOUT_CASES: ReadonlyMap<string, string> = new Map([
   ['Constant', 'read as an initializer, never appended'],
+  ['Scatter', 'read as ScatterElements'],
+  ['TensorScatter', 'read as ScatterElements'],
+  ['CenterCropPad', 'read as Pad'],
+  ['Compress', 'read as Gather'],
+  ['Upsample', 'read as Resize'],
+  ['AffineGrid', 'read as MatMul'],
+  ['NonMaxSuppression', 'gives a number of boxes that no shape can say'],
 ])
 
 export const rowOf = (operatorCase: OperatorCase) => lookup(operatorCase.domain, operatorCase.opType)

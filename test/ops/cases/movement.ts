@@ -2,21 +2,7 @@
 
 import { attr } from '#graft/graph/graph.js'
 import { float32, int64, int64Vector } from '#graft/graph/tensor.js'
-import {
-  constant,
-  int,
-  ints,
-  list,
-  number,
-  type OperatorCase,
-  omitted,
-  plain,
-  scalarInt,
-  text,
-  use,
-  whole,
-  x,
-} from './case.js'
+import { constant, int, ints, list, number, type OperatorCase, plain, scalarInt, use, whole, x } from './case.js'
 
 const reshapes = [
   use('Reshape', [x([2, 3, 4]), ints(4, 6)]),
@@ -46,6 +32,7 @@ const joins = [
   use('Concat', [x([2, 3, 2]), x([2, 1, 2]), x([2, 4, 2])], { attributes: { axis: int(1) } }),
   use('Concat', [x([2, 3]), x([2, 2])], { attributes: { axis: int(-1) } }),
   use('Concat', [x([3])], { attributes: { axis: int(0) } }),
+  use('Concat', [x([2, 3]), x([2, 0]), x([2, 2])], { attributes: { axis: int(1) }, note: 'an empty part' }),
   use('Concat', [x([2, 3]), plain([1, 3], [1, 2, 3])], { attributes: { axis: int(0) } }),
   use('Concat', [whole([2], [5, 6]), whole([3], [7, 8, 9])], { attributes: { axis: int(0) }, note: 'int64' }),
 ]
@@ -69,14 +56,10 @@ const slices = [
   use('Split', [x([2, 7]), ints(1, 4, 2)], { attributes: { axis: int(1) }, outputs: 3 }),
   use('Split', [x([2, 3, 5]), ints(2, 3)], { attributes: { axis: int(-1) }, outputs: 2 }),
   use('Split', [x([2, 3]), ints(2)], { outputs: 1 }),
+  use('Split', [x([2, 5]), ints(0, 3, 0, 2)], { attributes: { axis: int(1) }, outputs: 4, note: 'empty parts' }),
 ]
 
-const pads = [
-  use('Pad', [x([3, 4]), ints(1, 2, 0, 3)]),
-  use('Pad', [x([3, 4]), ints(1, 0, 0, 1), number(2.5)], { attributes: { mode: text('constant') } }),
-  use('Pad', [x([5, 4]), ints(-1, 2, -2, -1)], { note: 'cropping' }),
-  use('Pad', [x([2, 3, 4]), ints(2, 1), number(0), ints(-1)], { note: 'axes' }),
-  use('Pad', [x([2, 3, 4]), ints(1, 0, 2, 1), omitted, ints(2, 0)], { note: 'axes, no value' }),
+const expansions = [
   use('Expand', [x([3, 1]), ints(3, 4)]),
   use('Expand', [x([3, 1]), ints(2, 1, 4)]),
   use('Expand', [x([]), ints(2, 3)]),
@@ -92,6 +75,12 @@ const gathers = [
   use('Gather', [x([2, 5, 3]), whole([], [2])], { attributes: { axis: int(1) }, note: 'one row' }),
   use('Gather', [x([4, 2]), whole([3], [1, -2, 1], 'int32')], { note: 'int32' }),
   use('Gather', [x([4]), whole([], [-1])]),
+  use('Gather', [x([2, 5, 3]), ints(3, 1, -4)], { attributes: { axis: int(1) } }),
+  use('Gather', [x([2, 5, 3]), ints(4, 2, 0)], { attributes: { axis: int(1) }, note: 'evenly falling' }),
+  use('Gather', [x([2, 5, 3]), ints(1, 2, 3)], { attributes: { axis: int(1) }, note: 'evenly rising' }),
+  use('Gather', [x([2, 5, 3]), scalarInt(-1)], { attributes: { axis: int(1) }, note: 'one constant row' }),
+  use('Gather', [x([2, 5]), ints(2, 2)], { attributes: { axis: int(1) } }),
+  use('Gather', [x([2, 5]), constant(int64([0], []))], { attributes: { axis: int(1) }, note: 'none' }),
   use('Gather', [whole([4], [10, 20, 30, 40]), whole([2], [3, -3])], { note: 'int64' }),
 ]
 
@@ -110,18 +99,11 @@ const made = [
   use('Range', [scalarInt(3), scalarInt(3), scalarInt(1)], { note: 'empty' }),
 ]
 
-const scatters = [
-  use('ScatterND', [x([5, 2]), whole([3, 1], [1, 4, 0]), x([3, 2])]),
-  use('ScatterND', [x([5, 2]), whole([3, 1], [1, 1, 0]), x([3, 2])], { attributes: { reduction: text('add') } }),
-  use('ScatterElements', [x([5]), whole([3], [1, 4, 0]), x([3])], { attributes: { axis: int(0) } }),
-]
-
 export const movementCases: readonly OperatorCase[] = [
   ...reshapes,
   ...joins,
   ...slices,
-  ...pads,
+  ...expansions,
   ...gathers,
   ...made,
-  ...scatters,
 ]
