@@ -1,4 +1,5 @@
 /** Evaluating small operators on constants: the shape arithmetic that exporters write. */
+import { InternalError } from '../base/errors.js'
 import type { StaticType } from '../graph/graph.js'
 import { type ElementType, sizeOf, type Tensor, type TensorData, toNumbers } from '../graph/tensor.js'
 
@@ -43,6 +44,11 @@ function toInteger(value: number): bigint {
 }
 
 type Fold = (inputs: readonly (Tensor | undefined)[], node: unknown, types: readonly StaticType[]) => readonly Tensor[]
+
+/** What a fold gives as `fail`: its node's types were inferred, so nothing can be wrong any more. */
+export const impossible = (message: string): never => {
+  throw new InternalError(message)
+}
 
 /** Thrown by a fold that meets a type it cannot compute; the builder keeps the node instead. */
 export class NotFoldable extends Error {}

@@ -9,10 +9,10 @@ import { addAt } from './accumulate.js'
 import { reshape, transpose } from './emit.js'
 import {
   type Emitter,
+  expanded,
   type GradientContext,
   type InferContext,
   type Operator,
-  refuse,
   rule,
   type UpgradeContext,
 } from './operator.js'
@@ -250,7 +250,8 @@ function baseGrid(sizes: readonly number[], aligned: boolean): Float32Array {
       const at = rest % size
       rest = Math.floor(rest / size)
       // The grid's numbers run from the last axis to the first.
-      const step = aligned ? (size > 1 ? (2 * at) / (size - 1) - 1 : -1) : (2 * at + 1) / size - 1
+      // A single aligned place is 1, as in onnxruntime; PyTorch takes 0.
+      const step = aligned ? (size > 1 ? (2 * at) / (size - 1) - 1 : 1) : (2 * at + 1) / size - 1
       rows[flat * (rank + 1) + (rank - 1 - axis)] = step
     }
     rows[flat * (rank + 1) + rank] = 1
@@ -283,9 +284,5 @@ export const sampling = {
     },
     gradient: rule(gridSampleRule),
   },
-  AffineGrid: {
-    infer: (c) => c.fail('is rewritten to a product when a model is read'),
-    upgrade: upgradeAffineGrid,
-    gradient: refuse('it is rewritten to a product when a model is read'),
-  },
+  AffineGrid: expanded('MatMul', upgradeAffineGrid),
 } as const satisfies Record<string, Operator>

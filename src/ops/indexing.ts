@@ -3,7 +3,7 @@ import { intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { addAt, axisStarts } from './accumulate.js'
 import { pad, reshape, reverse, spread } from './emit.js'
-import { gatherFold, result, strides } from './fold.js'
+import { gatherFold, impossible, result, strides } from './fold.js'
 import {
   type Emitter,
   type GradientContext,
@@ -119,7 +119,7 @@ export const indexing = {
       const read = {
         numbers: (i: number) => toNumbers(inputs[i] as Tensor),
         has: (i: number) => inputs[i] !== undefined,
-        fail: () => 0 as never,
+        fail: impossible,
       }
       const made = cuts(read, (source as Tensor).dims)
       const steps = strides((source as Tensor).dims)
@@ -136,7 +136,7 @@ export const indexing = {
     infer: inferGather,
     fold: ([x, at], node, [type]) => {
       const source = x as Tensor
-      const axis = normaliseAxis(intAttribute(node, 'axis', 0), source.dims.length, () => 0 as never)
+      const axis = normaliseAxis(intAttribute(node, 'axis', 0), source.dims.length, impossible)
       const positions = toNumbers(at as Tensor)
       const inner = sizeOf(source.dims.slice(axis + 1))
       const d = source.dims[axis] as number

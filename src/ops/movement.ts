@@ -3,7 +3,7 @@ import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/gra
 import { sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { zerosOf } from './accumulate.js'
 import { pad, reshape, slice, transpose } from './emit.js'
-import { broadcastTo, gatherFold, result, strides } from './fold.js'
+import { broadcastTo, gatherFold, impossible, result, strides } from './fold.js'
 import {
   broadcast,
   type GradientContext,
@@ -183,7 +183,7 @@ export const movement = {
     },
     fold: (inputs, node, [type]) => {
       const shape = type?.shape ?? []
-      const axis = normaliseAxis(intAttribute(node, 'axis', 0), shape.length, () => 0 as never)
+      const axis = normaliseAxis(intAttribute(node, 'axis', 0), shape.length, impossible)
       const outer = sizeOf(shape.slice(0, axis))
       const parts = (inputs as readonly Tensor[]).map((t) => ({
         values: toNumbers(t),

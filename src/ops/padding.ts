@@ -2,18 +2,17 @@
  * Pad and CenterCropPad. The modes that repeat the input (reflect, edge, wrap) are undone by adding each piece of the output
  * to the piece of the input that it repeats.
  */
-import { InternalError } from '../base/errors.js'
 import { attr, intsAttribute, type StaticType, stringAttribute } from '../graph/graph.js'
 import { type Tensor, toNumbers } from '../graph/tensor.js'
 import { pad, reshape, reverse, slice } from './emit.js'
-import { gatherFold, NotFoldable, strides } from './fold.js'
+import { gatherFold, impossible, NotFoldable, strides } from './fold.js'
 import {
   type Emitter,
+  expanded,
   type GradientContext,
   type InferContext,
   normaliseAxis,
   type Operator,
-  refuse,
   rule,
   type UpgradeContext,
 } from './operator.js'
@@ -143,10 +142,6 @@ function valueGradient(c: GradientContext, before: readonly number[], after: rea
   return reshape(g, sum, c.shape(c.input(2)))
 }
 
-const impossible = (message: string): never => {
-  throw new InternalError(message)
-}
-
 const foldPad: NonNullable<Operator['fold']> = (inputs, node, [type]) => {
   const [x, pads, value, axes] = inputs as readonly (Tensor | undefined)[]
   const source = x as Tensor
@@ -198,9 +193,5 @@ export const paddings = {
     fold: foldPad,
     gradient: rule(padRule),
   },
-  CenterCropPad: {
-    infer: (c) => [c.type(0)],
-    upgrade: upgradeCenter,
-    gradient: refuse('it is rewritten to Pad when a model is read'),
-  },
+  CenterCropPad: expanded('Pad', upgradeCenter),
 } as const satisfies Record<string, Operator>

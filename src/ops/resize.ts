@@ -15,11 +15,11 @@ import { float32, sizeOf, toNumbers } from '../graph/tensor.js'
 import { reshape } from './emit.js'
 import {
   type Emitter,
+  expanded,
   type GradientContext,
   type InferContext,
   normaliseAxis,
   type Operator,
-  refuse,
   rule,
   type UpgradeContext,
 } from './operator.js'
@@ -193,9 +193,5 @@ export const resizes = {
     },
     gradient: rule(resizeRule),
   },
-  Upsample: {
-    infer: (c) => c.fail('is rewritten to Resize when a model is read'),
-    upgrade: (c) => upgradeSimple(c, scalesOf(c)),
-    gradient: refuse('it is rewritten to Resize when a model is read'),
-  },
+  Upsample: expanded('Resize', (c) => upgradeSimple(c, scalesOf(c))),
 } as const satisfies Record<string, Operator>

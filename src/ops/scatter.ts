@@ -6,14 +6,14 @@ import { attr, intAttribute, type Node, type StaticType, stringAttribute } from 
 import { int64, sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { addAt, combineAt, sliceStarts, zerosOf } from './accumulate.js'
 import { reshape } from './emit.js'
-import { gatherFold, result, strides } from './fold.js'
+import { gatherFold, impossible, result, strides } from './fold.js'
 import {
   type Emitter,
+  expanded,
   type GradientContext,
   type InferContext,
   normaliseAxis,
   type Operator,
-  refuse,
   rule,
   type UpgradeContext,
 } from './operator.js'
@@ -195,7 +195,7 @@ const foldGatherNd: NonNullable<Operator['fold']> = ([data, indices], node, [typ
 
 const foldGatherElements: NonNullable<Operator['fold']> = ([data, indices], node, [type]) => {
   const source = data as Tensor
-  const axis = axisOf(node, source.dims.length, () => 0 as never)
+  const axis = axisOf(node, source.dims.length, impossible)
   const [own, steps] = [strides((indices as Tensor).dims), strides(source.dims)]
   const positions = toNumbers(indices as Tensor)
   return gatherFold(type as StaticType, source, (index) => {
@@ -221,11 +221,7 @@ export const scatters = {
     gradient: rule(scatterElementsRule),
   },
   // The name that ScatterElements had before opset 11.
-  Scatter: {
-    infer: inferScatterElements,
-    upgrade: (c) => c.emit(c.inputs, c.attributes(), 'ScatterElements'),
-    gradient: refuse('it is rewritten to ScatterElements when a model is read'),
-  },
+  Scatter: expanded('ScatterElements', (c) => c.emit(c.inputs, c.attributes(), 'ScatterElements')),
   ScatterND: {
     infer: inferScatterNd,
     fold: foldScatterNd,
@@ -237,27 +233,23 @@ export const scatters = {
     ]),
   },
   // Opset 24: writes a piece of a key or value cache, at a start of its own for each sequence of the batch.
-  TensorScatter: {
-    infer: (c) => [c.type(0)],
-    upgrade: (c) => {
-      const { g } = c
-      const [cache, update, starts] = c.inputs as readonly [string, string, string?]
-      const [shape, written] = [g.shape(cache), g.shape(update)]
-      const axis = normaliseAxis(intAttribute(c.node, 'axis', -2), shape.length, c.refuse)
-      const along = (at: number, size: number) => shape.map((_, i) => (i === at ? size : 1))
-      const count = written[axis] as number
-      const steps = g.constant(
-        int64(
-          along(axis, count),
-          Array.from({ length: count }, (_, i) => i),
-        ),
-      )
-      let positions = starts ? g.op('Add', [reshape(g, starts, along(0, shape[0] as number)), steps]) : steps
-      if (stringAttribute(c.node, 'mode', 'linear') === 'circular')
-        positions = g.op('Mod', [positions, g.ints([shape[axis] as number])])
-      const indices = g.op('Expand', [positions, g.ints(written)])
-      return c.emit([cache, indices, update], { axis: attr.int(axis) }, 'ScatterElements')
-    },
-    gradient: refuse('it is rewritten to ScatterElements when a model is read'),
-  },
+  TensorScatter: expanded('ScatterElements', (c) => {
+    const { g } = c
+    const [cache, update, starts] = c.inputs as readonly [string, string, string?]
+    const [shape, written] = [g.shape(cache), g.shape(update)]
+    const axis = normaliseAxis(intAttribute(c.node, 'axis', -2), shape.length, c.refuse)
+    const along = (at: number, size: number) => shape.map((_, i) => (i === at ? size : 1))
+    const count = written[axis] as number
+    const steps = g.constant(
+      int64(
+        along(axis, count),
+        Array.from({ length: count }, (_, i) => i),
+      ),
+    )
+    let positions = starts ? g.op('Add', [reshape(g, starts, along(0, shape[0] as number)), steps]) : steps
+    if (stringAttribute(c.node, 'mode', 'linear') === 'circular')
+      positions = g.op('Mod', [positions, g.ints([shape[axis] as number])])
+    const indices = g.op('Expand', [positions, g.ints(written)])
+    return c.emit([cache, indices, update], { axis: attr.int(axis) }, 'ScatterElements')
+  }),
 } as const satisfies Record<string, Operator>

@@ -3,8 +3,9 @@ import { attr, intAttribute, type Node, type StaticType } from '../graph/graph.j
 import { type ElementType, elementTypeOf, sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { zerosOf } from './accumulate.js'
 import { reshape } from './emit.js'
-import { fromNumbers, result, strides } from './fold.js'
+import { fromNumbers, impossible, result, strides } from './fold.js'
 import {
+  expanded,
   type GradientContext,
   type InferContext,
   isFloat,
@@ -58,7 +59,7 @@ interface Distinct {
 function distinct(source: Tensor, node: Node): Distinct & { axis: number | undefined } {
   const given = node.attributes.get('axis')
   const rank = source.dims.length
-  const axis = given?.kind === 'int' ? normaliseAxis(given.value, rank, () => 0 as never) : undefined
+  const axis = given?.kind === 'int' ? normaliseAxis(given.value, rank, impossible) : undefined
   const values = toNumbers(source)
   const count = axis === undefined ? values.length : (source.dims[axis] as number)
   const inner = axis === undefined ? 1 : sizeOf(source.dims.slice(axis + 1))
@@ -127,7 +128,7 @@ const foldOneHot: NonNullable<Operator['fold']> = ([indices, depth, values], nod
   const shape = type?.shape ?? []
   const [off, on] = toNumbers(values as Tensor) as [number, number]
   const d = toNumbers(depth as Tensor)[0] as number
-  const axis = normaliseAxis(intAttribute(node, 'axis', -1), shape.length, () => 0 as never)
+  const axis = normaliseAxis(intAttribute(node, 'axis', -1), shape.length, impossible)
   const out = new Array<number>(sizeOf(shape)).fill(off)
   const inner = strides(shape)[axis] as number
   toNumbers(indices as Tensor).forEach((v, i) => {
@@ -163,11 +164,7 @@ export const selections = {
     },
     gradient: rule(topKRule),
   },
-  Compress: {
-    infer: (c) => c.fail('is rewritten to Gather when a model is read'),
-    upgrade: upgradeCompress,
-    gradient: refuse('it is rewritten to Gather when a model is read'),
-  },
+  Compress: expanded('Gather', upgradeCompress),
   NonZero: {
     infer: (c) => [{ type: 'int64', shape: [c.shape(0).length, c.numbers(0).filter((v) => v !== 0).length] }],
     fold: ([x], _node, [type]) => {

@@ -1,13 +1,14 @@
-/** Putting a case into a graph: as a node of a program or, where the row is an expansion, as the reader of models does. */
+/** Putting a case into a graph: as a node of a program or, where it has another form, as the reader of models does. */
 import { emptyGraph, type Model, type Node, type StaticType } from '#graft/graph/graph.js'
 import type { GraphBuilder } from '#graft/ops/builder.js'
-import { MICROSOFT } from '#graft/ops/operator.js'
+import { CANONICAL_OPSET, MICROSOFT } from '#graft/ops/operator.js'
 import { lookup } from '#graft/ops/table.js'
 import { readNode } from '#graft/passes/specialise.js'
 import { drawn, type OperatorCase } from './case.js'
 
-export const isExpanded = ({ domain, opType }: OperatorCase): boolean =>
-  lookup(domain, opType)?.gradient.kind === 'expanded'
+/** Whether the case's node cannot stand in a program as it is: it has another opset's form, or its row is an expansion. */
+export const isExpanded = ({ domain, opType, opset }: OperatorCase): boolean =>
+  opset !== CANONICAL_OPSET || lookup(domain, opType)?.gradient.kind === 'expanded'
 
 function nodeOf(operatorCase: OperatorCase): Node {
   const { opType, domain, attributes, outputs } = operatorCase

@@ -24,7 +24,7 @@ export interface OperatorCase {
   readonly attributes: Readonly<Record<string, Attribute>>
   /** Number of outputs. */
   readonly outputs: number
-  /** Where the row is an expansion: the opset whose form the case has. */
+  /** The opset whose form the case has. */
   readonly opset: number
   /** The outputs, where onnxruntime cannot say them. */
   readonly expected?: readonly (readonly number[])[]

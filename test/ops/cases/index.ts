@@ -33,12 +33,6 @@ export const cases: readonly OperatorCase[] = [
 /** Rows that stand for no node of a program. */
 export const WITHOUT_CASES: ReadonlyMap<string, string> = new Map([
   ['Constant', 'read as an initializer, never appended'],
-  ['Scatter', 'read as ScatterElements'],
-  ['TensorScatter', 'read as ScatterElements'],
-  ['CenterCropPad', 'read as Pad'],
-  ['Compress', 'read as Gather'],
-  ['Upsample', 'read as Resize'],
-  ['AffineGrid', 'read as MatMul'],
   ['NonMaxSuppression', 'gives a number of boxes that no shape can say'],
 ])
 

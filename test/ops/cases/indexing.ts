@@ -6,6 +6,7 @@ import {
   constant,
   int,
   ints,
+  list,
   type OperatorCase,
   omitted,
   plain,
@@ -62,10 +63,26 @@ const scatters = [
     attributes: { reduction: text('mul') },
     note: 'zero factors',
   }),
+  use('Scatter', [x([3, 4]), whole([2, 3], [0, 1, 2, 2, 0, 1]), x([2, 3])], { opset: 9 }),
+  use('Scatter', [x([3, 4]), whole([3, 1], [3, 0, 1]), x([3, 1])], { opset: 10, attributes: { axis: int(1) } }),
+  ...reductions.flatMap((reduction) => [
+    use('ScatterND', [x([5, 2], spaced()), whole([4, 1], [1, -1, 1, 0]), x([4, 2], spaced(0.05))], {
+      opset: 18,
+      attributes: { reduction: text(reduction) },
+    }),
+    use('ScatterND', [x([3, 4], spaced()), whole([2, 2, 2], [0, 1, -1, 3, 0, -3, 2, -4]), x([2, 2], spaced(0.05))], {
+      opset: 18,
+      attributes: { reduction: text(reduction) },
+    }),
+  ]),
   use('ScatterND', [x([5, 2]), whole([3, 1], [1, 4, 0]), x([3, 2])]),
   use('ScatterND', [x([3, 4]), whole([2, 2, 2], [0, 1, -1, 3, 1, 1, 2, -4]), x([2, 2])]),
   use('ScatterND', [x([3, 2, 2]), ints2([2, 1], [2, 0]), x([2, 2, 2])]),
 ]
+
+function conditions(...values: number[]) {
+  return constant({ type: 'bool', dims: [values.length], data: Uint8Array.from(values) })
+}
 
 function ints2(dims: readonly number[], values: readonly number[]) {
   return constant(int64(dims, values))
@@ -76,6 +93,15 @@ const choices = [
   use('TopK', [x([6, 3], spaced()), ints(4)], { attributes: { axis: int(0), largest: int(0) }, outputs: 2 }),
   use('TopK', [x([2, 5, 2], spaced()), ints(3)], { attributes: { axis: int(1), sorted: int(0) }, outputs: 2 }),
   use('TopK', [x([4], spaced()), ints(4)], { outputs: 2 }),
+  use('TopK', [x([3, 6], spaced())], { opset: 9, attributes: { k: int(2), axis: int(0) }, outputs: 2 }),
+  use('TopK', [x([3, 6], spaced()), ints(2)], { opset: 11, attributes: { largest: int(0) }, outputs: 2 }),
+  use('Compress', [x([3, 4]), conditions(1, 0, 1)], { opset: 11, attributes: { axis: int(0) } }),
+  use('Compress', [x([3, 4]), conditions(0, 1)], {
+    opset: 11,
+    attributes: { axis: int(-1) },
+    note: 'a short condition',
+  }),
+  use('Compress', [x([3, 4]), conditions(1, 0, 0, 1, 0, 1, 1)], { opset: 9 }),
   use('NonZero', [constant(float32([2, 3], [0, 1, 0, -2, 0, 3]))]),
   use('NonZero', [constant(float32([4], [0, 1, 1, 0]))]),
   use('Unique', [constant(int64([6], [4, 1, 4, 2, 1, 1]))], { outputs: 4 }),
@@ -147,5 +173,13 @@ export const indexingCases: readonly OperatorCase[] = [
   ...choices,
   ...rearrangements,
   ...pads,
+  use('CenterCropPad', [x([5, 2, 6]), ints(2, 5, 6)], { opset: 18 }),
+  use('CenterCropPad', [x([5, 2, 6]), ints(3, 8)], { opset: 18, attributes: { axes: list(-1, 0) } }),
+  use('TensorScatter', [x([2, 4, 3]), x([2, 2, 3]), whole([2], [0, 2])], { opset: 24 }),
+  use('TensorScatter', [x([2, 4, 3]), x([2, 2, 3]), whole([2], [1, 3])], {
+    opset: 24,
+    attributes: { mode: text('circular') },
+  }),
+  use('TensorScatter', [x([2, 3, 2]), x([2, 2, 2])], { opset: 24, attributes: { axis: int(1) } }),
   use('Where', [truth([2, 1, 3]), x([4, 1]), x([1])], { note: 'broadcast' }),
 ]

@@ -67,6 +67,20 @@ const resizes = [
   }),
 ]
 
+const older = ['nearest', 'linear'].flatMap((mode) => [
+  use('Upsample', [x([1, 2, 3, 4])], {
+    opset: 7,
+    attributes: { mode: text(mode), scales: attr.floats([1, 1, 2, 1.5]) },
+  }),
+  use('Upsample', [x([1, 2, 3, 4]), numbers(1, 1, 1.4, 3)], { opset: 9, attributes: { mode: text(mode) } }),
+  use('Resize', [x([1, 2, 5, 4]), numbers(1, 1, 0.6, 2)], { opset: 10, attributes: { mode: text(mode) } }),
+])
+
+const grids = [0, 1].flatMap((align) => [
+  use('AffineGrid', [x([2, 2, 3]), ints(2, 1, 3, 4)], { opset: 20, attributes: { align_corners: int(align) } }),
+  use('AffineGrid', [x([1, 3, 4]), ints(1, 1, 2, 1, 4)], { opset: 20, attributes: { align_corners: int(align) } }),
+])
+
 /** Places in [-1.3, 1.3] whose distance from every pixel centre and edge of the sizes used is clear of the step. */
 const places =
   (size: number, aligned: boolean): Draw =>
@@ -95,4 +109,4 @@ const samplings = ['linear', 'nearest', 'cubic'].flatMap((mode) =>
   ),
 )
 
-export const resizingCases: readonly OperatorCase[] = [...resizes, ...samplings]
+export const resizingCases: readonly OperatorCase[] = [...resizes, ...older, ...samplings, ...grids]
