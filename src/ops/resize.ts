@@ -168,10 +168,11 @@ function upgradeSimple(c: UpgradeContext, scales: readonly number[]): readonly s
         scales.map((s) => (chosen(s) ? s : 1)),
       ),
     )
+  const all = c.g.constant(float32([scales.length], [...scales]))
   const [x] = c.inputs as readonly [string]
   const shrinks = (s: number) => s < 1
-  if (mode !== 'nearest' || !scales.some(shrinks)) return c.emit([x, '', only(() => true)], resize('floor'), 'Resize')
-  if (scales.every((s) => s <= 1)) return c.emit([x, '', only(() => true)], resize('ceil'), 'Resize')
+  if (mode !== 'nearest' || !scales.some(shrinks)) return c.emit([x, '', all], resize('floor'), 'Resize')
+  if (scales.every((s) => s <= 1)) return c.emit([x, '', all], resize('ceil'), 'Resize')
   const smaller = c.g.op('Resize', [x, '', only(shrinks)], resize('ceil'))
   return c.emit([smaller, '', only((s) => !shrinks(s))], resize('floor'), 'Resize')
 }

@@ -44,6 +44,15 @@ const resizes = [
   scaled([3, 4], [2, 1.5], { mode: text('linear') }),
   scaled([5, 6], [1, 1], { mode: text('linear') }),
   scaled([2, 3, 5, 5], [1, 1, 1.1, 1.1], { mode: text('linear') }),
+  scaled([1, 1, 3, 4], [1, 1, 2, 1.5], { coordinate_transformation_mode: text('tf_half_pixel_for_nn') }),
+  sized([1, 1, 4, 3], [1, 1, 1, 5], {
+    coordinate_transformation_mode: text('pytorch_half_pixel'),
+    mode: text('linear'),
+  }),
+  use('Resize', [x([1, 1, 4, 5]), numbers(0, 0, 0.2, 0.2, 1, 1, 0.6, 0.9), omitted, ints(1, 1, 1, 3)], {
+    attributes: { mode: text('linear'), coordinate_transformation_mode: text('tf_crop_and_resize') },
+  }),
+  sized([0, 1, 2, 3], [0, 1, 4, 3], {}),
   sized([1, 2, 3, 5], [6, 10], { axes: list(2, 3) }),
   sized([1, 2, 3, 5], [7, 4], { axes: list(3, 2), mode: text('linear') }),
   ...['not_larger', 'not_smaller'].flatMap((policy) => [
