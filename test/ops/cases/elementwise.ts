@@ -79,6 +79,7 @@ const arithmetic = [
   ...pairs('Mod', betweenMultiples, between(1.9, 2.1), fmod),
   use('Mod', [whole([6], [7, -7, 7, -7, 0, 6]), whole([6], [3, 3, -3, -3, 3, 3])], { note: 'int64' }),
   use('Mod', [whole([4], [7, -7, 7, -7]), whole([4], [3, 3, -3, -3])], { attributes: { fmod: int(1) }, note: 'int64' }),
+  use('Mod', [scalarInt(-7), scalarInt(3)], { attributes: { fmod: int(1) }, note: 'constant' }),
 ]
 
 const several = ['Max', 'Min'].flatMap((opType) => [

@@ -118,4 +118,9 @@ const samplings = ['linear', 'nearest', 'cubic'].flatMap((mode) =>
   ),
 )
 
-export const resizingCases: readonly OperatorCase[] = [...resizes, ...older, ...samplings, ...grids]
+const flat = use('GridSample', [x([1, 2, 1, 4]), x([1, 3, 2, 2], places(4, true))], {
+  attributes: { padding_mode: text('reflection'), align_corners: int(1) },
+  note: 'an axis without length',
+})
+
+export const resizingCases: readonly OperatorCase[] = [...resizes, ...older, ...samplings, flat, ...grids]
