@@ -39,13 +39,6 @@ const REQUIRED = [
   'yolo_decode',
 ]
 
-/** Tensors whose gradient differs from PyTorch's by a rule that is not in the ONNX graph. */
-const PADDING = "torch's padding_idx gives one row no gradient, which no ONNX graph says"
-const DIFFERENT: ReadonlyMap<string, { readonly tensor: string; readonly reason: string }> = new Map([
-  ['bert_pooler', { tensor: 'net.embeddings.word_embeddings.weight', reason: PADDING }],
-  ['electra_discriminator', { tensor: 'net.electra.embeddings.word_embeddings.weight', reason: PADDING }],
-])
-
 describe('gradients of whole networks', { skip: skipOracle }, () => {
   let engine: Engine
   before(async () => {
