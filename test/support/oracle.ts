@@ -47,6 +47,7 @@ const PADDING = "torch's padding_idx gives one row no gradient, which no ONNX gr
 export const DIFFERENT: ReadonlyMap<string, { readonly tensor: string; readonly reason: string }> = new Map([
   ['bert_pooler', { tensor: 'net.embeddings.word_embeddings.weight', reason: PADDING }],
   ['electra_discriminator', { tensor: 'net.electra.embeddings.word_embeddings.weight', reason: PADDING }],
+  ['modernbert', { tensor: 'net.decoder.weight', reason: PADDING }],
 ])
 
 export function readCase(name: string): OracleCase {
