@@ -6,6 +6,7 @@ import { reshape } from './emit.js'
 import { result, strides } from './fold.js'
 import {
   type Emitter,
+  expanded,
   type GradientContext,
   type InferContext,
   none,
@@ -124,7 +125,25 @@ function extreme(c: GradientContext): string {
   return keepWhere(g, hit, g.op('Div', [kept(c, c.grad()), ties]))
 }
 
-/** Before opset 13 Softmax flattened the input to two dimensions at `axis` (default 1). */
+/**
+ * Of a product, the gradient with respect to a factor is the product of the others: product / x where nothing is zero, the
+ * product of the rest for the only zero, and zero beside another zero.
+ */
+function productRule(c: GradientContext): string {
+  const { g } = c
+  const x = c.input(0)
+  const axes = reducedAxes(ofGradient(c), c.node, c.shape(x).length)
+  if (axes.length === 0) return c.grad()
+  const over = (opType: string, value: string) => g.op(opType, [value, g.ints(axes)], { keepdims: attr.int(1) })
+  const zero = g.op('Equal', [x, g.float(0)])
+  const factors = g.op('Where', [zero, g.float(1), x])
+  const others = g.op('Div', [over('ReduceProd', factors), factors])
+  const zeros = g.op('Cast', [zero], { to: attr.int(1) })
+  const beside = g.op('Sub', [over('ReduceSum', zeros), zeros])
+  return mul(g, kept(c, c.grad()), keepWhere(g, g.op('Equal', [beside, g.float(0)]), others))
+}
+
+/** Before opset 13 Softmax and its kin flattened the input to two dimensions at `axis` (default 1). */
 function upgradeSoftmax(c: UpgradeContext): readonly string[] {
   if (c.opset >= 13) return c.emit(c.inputs, { axis: attr.int(intAttribute(c.node, 'axis', -1)) })
   const shape = c.g.shape(c.inputs[0] as string)
@@ -154,8 +173,7 @@ export const reductions = {
     infer: inferReduction,
     upgrade: upgradeReduction(18),
     fold: foldReduction((v) => v.reduce((a, b) => a * b, 1)),
-    // product / x: right unless an entry is exactly zero, where the quotient is not finite and the guard stops the step
-    gradient: rule((c) => [mul(c.g, kept(c, c.grad()), c.g.op('Div', [kept(c, c.output()), c.input(0)]))]),
+    gradient: rule((c) => [productRule(c)]),
   },
   // 2 x g
   ReduceSumSquare: reduction(
@@ -190,6 +208,23 @@ export const reductions = {
     (c) => mul(c.g, c.g.op('Exp', [c.g.op('Sub', [c.input(0), kept(c, c.output())])]), kept(c, c.grad())),
     (v) => Math.log(total(v.map(Math.exp))),
   ),
+  // One at the largest entry along the axis.
+  Hardmax: {
+    infer: sameType,
+    upgrade: upgradeSoftmax,
+    gradient: none('piecewise constant: the derivative is zero almost everywhere'),
+  },
+  // x / |x|, and zero where the norm is
+  LpNormalization: expanded('ReduceL1, ReduceL2, Div', (c) => {
+    const { g } = c
+    const x = c.inputs[0] as string
+    const p = intAttribute(c.node, 'p', 2)
+    if (p !== 1 && p !== 2) return c.refuse(`normalises by the norm of order ${p}; 1 and 2 are defined`)
+    const axes = g.ints([intAttribute(c.node, 'axis', -1)])
+    const norm = g.op(p === 1 ? 'ReduceL1' : 'ReduceL2', [x, axes], { keepdims: attr.int(1) })
+    const safe = g.op('Where', [g.op('Equal', [norm, g.float(0)]), g.float(1), norm])
+    return [g.op('Div', [x, safe])]
+  }),
   ArgMax: { infer: inferArg, gradient: none('the output is an index') },
   ArgMin: { infer: inferArg, gradient: none('the output is an index') },
   // y (g - sum(g y))

@@ -6,6 +6,10 @@ import { type Dimension, intsAttribute, type StaticType, stringAttribute } from 
 import { activations } from './activations.js'
 import { bits } from './bits.js'
 import { convolutions } from './convolution.js'
+import { criteria } from './criteria.js'
+import { cumulative } from './cumulative.js'
+import { determinants, microsoftDeterminants } from './determinant.js'
+import { einsum } from './einsum.js'
 import { elementwise } from './elementwise.js'
 import { sampling } from './gridSample.js'
 import { indexing } from './indexing.js'
@@ -18,12 +22,14 @@ import { paddings } from './padding.js'
 import { pools } from './pooling.js'
 import { microsoftQuantizations, quantizations } from './quantization.js'
 import { rearrangements } from './rearrange.js'
+import { randoms } from './random.js'
 import { recurrent } from './recurrent/rows.js'
 import { reductions } from './reduction.js'
 import { resizes } from './resize.js'
 import { scatters } from './scatter.js'
 import { selections } from './selection.js'
 import { shapes } from './shapes.js'
+import { spectral } from './spectral.js'
 import { trigonometry } from './trigonometry.js'
 import { extent, groupsOf, windowOf } from './window.js'
 
@@ -78,6 +84,12 @@ export const STANDARD = {
   ...trigonometry,
   ...activations,
   ...bits,
+  ...cumulative,
+  ...einsum,
+  ...determinants,
+  ...criteria,
+  ...randoms,
+  ...spectral,
   ...logic,
   ...movement,
   ...indexing,
@@ -98,9 +110,15 @@ export const STANDARD = {
   ...internal,
 } as const satisfies Record<string, Operator>
 
+const MICROSOFTS = {
+  ...microsoftProducts,
+  ...microsoftDeterminants,
+  ...microsoftQuantizations,
+} as const satisfies Record<string, Operator>
+
 const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Operator>> = new Map([
   ['', new Map<string, Operator>(Object.entries(STANDARD))],
-  [MICROSOFT, new Map<string, Operator>(Object.entries({ ...microsoftProducts, ...microsoftQuantizations }))],
+  [MICROSOFT, new Map<string, Operator>(Object.entries(MICROSOFTS))],
 ])
 
 /** The row of an operator; undefined for an unknown one. */

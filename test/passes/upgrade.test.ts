@@ -115,7 +115,7 @@ const forms: readonly Form[] = [
   ...across([13], { opType: 'Split', x: [6, 2], outputs: 2 }),
   ...across([18, 21], { opType: 'Split', x: [7, 2], attributes: { num_outputs: int(3) }, outputs: 3 }),
   // Softmax flattened to two dimensions before opset 13
-  ...['Softmax', 'LogSoftmax'].flatMap((opType) => [
+  ...['Softmax', 'LogSoftmax', 'Hardmax'].flatMap((opType) => [
     ...across([7, 11, 12, 13, 21], { opType, x: [2, 3, 4] }),
     ...across([7, 12, 13], { opType, x: [2, 3, 4], attributes: { axis: int(1) } }),
     ...across([11, 13], { opType, x: [2, 3, 4], attributes: { axis: int(-1) } }),
@@ -194,6 +194,11 @@ const forms: readonly Form[] = [
   }),
   ...across([7], { opType: 'GlobalMaxPool', x: [2, 3, 4, 5] }),
   ...across([7], { opType: 'GlobalAveragePool', x: [2, 3, 4, 5] }),
+  // DFT: the axis as an attribute, 1 by default, then as an input
+  ...across([17, 19], { opType: 'DFT', x: [2, 5, 1] }),
+  ...across([17], { opType: 'DFT', x: [4, 3, 2], attributes: { axis: int(0), inverse: int(1) } }),
+  ...across([17], { opType: 'DFT', x: [2, 6, 1], attributes: { onesided: int(1) }, rest: [int64([], [4])] }),
+  ...across([20], { opType: 'DFT', x: [2, 3, 5, 2], rest: [undefined, int64([], [1])] }),
   // Others whose form changed
   ...across([7, 9, 11], {
     opType: 'Gemm',

@@ -3,8 +3,12 @@ import { lookup } from '#graft/ops/table.js'
 import { activationCases, trigonometryCases } from './activations.js'
 import { bitCases } from './bits.js'
 import type { OperatorCase } from './case.js'
+import { criterionCases } from './criteria.js'
+import { cumulativeCases } from './cumulative.js'
+import { einsumCases } from './einsum.js'
 import { elementwiseCases } from './elementwise.js'
 import { indexingCases } from './indexing.js'
+import { linearAlgebraCases } from './linearAlgebra.js'
 import { logicCases } from './logic.js'
 import { movementCases } from './movement.js'
 import { productCases } from './products.js'
@@ -12,6 +16,7 @@ import { quantizationCases } from './quantization.js'
 import { recurrentCases } from './recurrent.js'
 import { reductionCases } from './reductions.js'
 import { resizingCases } from './resizing.js'
+import { spectralCases } from './spectral.js'
 import { windowCases } from './windows.js'
 
 export const cases: readonly OperatorCase[] = [
@@ -19,6 +24,11 @@ export const cases: readonly OperatorCase[] = [
   ...activationCases,
   ...trigonometryCases,
   ...bitCases,
+  ...cumulativeCases,
+  ...einsumCases,
+  ...linearAlgebraCases,
+  ...criterionCases,
+  ...spectralCases,
   ...logicCases,
   ...movementCases,
   ...reductionCases,
@@ -34,6 +44,9 @@ export const cases: readonly OperatorCase[] = [
 export const WITHOUT_CASES: ReadonlyMap<string, string> = new Map([
   ['Constant', 'read as an initializer, never appended'],
   ['NonMaxSuppression', 'gives a number of boxes that no shape can say'],
+  ...['RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike', 'Bernoulli', 'Multinomial'].map(
+    (name) => [name, 'refused when a model is read'] as const,
+  ),
 ])
 
 export const rowOf = (operatorCase: OperatorCase) => lookup(operatorCase.domain, operatorCase.opType)

@@ -26,6 +26,12 @@ const softmax = ['Softmax', 'LogSoftmax'].flatMap((opType) => [
   use(opType, [plain([2, 3], [1e4, 0, -1e4, 3e4, 3e4, 0])], { note: 'extreme' }),
 ])
 
+const hard = [
+  use('Hardmax', [x([3, 5], spaced())]),
+  use('Hardmax', [x([2, 3, 4], spaced())], { attributes: { axis: int(1) } }),
+  use('Hardmax', [plain([2, 3], [1, 5, 5, 0, 0, 0])], { note: 'ties' }),
+]
+
 const arguments_ = ['ArgMax', 'ArgMin'].flatMap((opType) => [
   use(opType, [x([2, 3, 4], spaced())]),
   use(opType, [x([2, 3, 4], spaced())], { attributes: { axis: int(-1), keepdims: int(0) } }),
@@ -47,6 +53,16 @@ export const reductionCases: readonly OperatorCase[] = [
   untouched('ReduceMin', spaced()),
   ...reduce('ReduceProd', awayFromZero),
   untouched('ReduceProd', awayFromZero),
+  use(
+    'ReduceProd',
+    [x([3, 3], (random, size) => awayFromZero(random, size).map((v, i) => (i % 4 === 1 ? 0 : v))), ints(1)],
+    {
+      note: 'zeros',
+    },
+  ),
+  use('ReduceProd', [x([2, 3], (random, size) => awayFromZero(random, size).map((v, i) => (i < 2 ? 0 : v))), ints(1)], {
+    note: 'several zeros',
+  }),
   use('ReduceProd', [whole([4], [1, 2, 3, 4]), ints(0)], { attributes: { keepdims: int(0) }, note: 'int64' }),
   ...reduce('ReduceSumSquare'),
   untouched('ReduceSumSquare'),
@@ -59,5 +75,6 @@ export const reductionCases: readonly OperatorCase[] = [
   ...reduce('ReduceLogSumExp'),
   untouched('ReduceLogSumExp'),
   ...softmax,
+  ...hard,
   ...arguments_,
 ]

@@ -1,0 +1,55 @@
+/** Einsum: products, sums, diagonals, ellipses, and axes that are repeated. */
+import { type OperatorCase, text, use, whole, x } from './case.js'
+
+const einsum = (equation: string, ...shapes: (readonly number[])[]): OperatorCase =>
+  use(
+    'Einsum',
+    shapes.map((dims) => x(dims)),
+    { attributes: { equation: text(equation) } },
+  )
+
+export const einsumCases: readonly OperatorCase[] = [
+  einsum('ij,jk->ik', [2, 3], [3, 4]),
+  einsum('ij,jk', [2, 3], [3, 4]),
+  einsum('bij , bjk -> bik', [2, 3, 4], [2, 4, 5]),
+  einsum('bhqd,bhkd->bhqk', [2, 2, 3, 4], [2, 2, 5, 4]),
+  einsum('bhqk,bkhd->bqhd', [2, 2, 3, 5], [2, 5, 2, 4]),
+  einsum('ij->ji', [2, 3]),
+  einsum('ba', [2, 3]),
+  einsum('ijk->j', [2, 3, 4]),
+  einsum('ij->', [2, 3]),
+  einsum('ii->i', [3, 3]),
+  einsum('ii', [3, 3]),
+  einsum('iji->j', [3, 2, 3]),
+  einsum('iijj->ij', [2, 2, 3, 3]),
+  einsum('iii->i', [3, 3, 3]),
+  einsum('i,i->', [4], [4]),
+  einsum('i,j->ij', [3], [4]),
+  einsum('i,i->i', [4], [4]),
+  einsum('ij,j->i', [3, 4], [4]),
+  einsum('bn,anm,bm->ba', [2, 3], [5, 3, 4], [2, 4]),
+  einsum('ij,jk,kl->il', [2, 3], [3, 4], [4, 2]),
+  einsum('ij,jk,kl->', [2, 3], [3, 4], [4, 2]),
+  einsum('i,ij,j', [2], [2, 3], [3]),
+  einsum('...ij,...jk->...ik', [2, 3, 4], [2, 4, 2]),
+  einsum('...ij,jk->...ik', [2, 2, 3, 4], [4, 2]),
+  einsum('...ij,...jk->...ik', [2, 1, 3, 4], [1, 5, 4, 2]),
+  einsum('...ij->...', [2, 3, 4]),
+  einsum('...ii->...i', [2, 3, 3]),
+  einsum('b...,b...->b...', [2, 3, 4], [2, 3, 4]),
+  einsum('i...,...->i...', [2, 3], [3]),
+  einsum('...,...->...', [3], [3]),
+  einsum('... , ... -> ...', [], []),
+  einsum('ij,ij->ij', [2, 3], [2, 3]),
+  einsum('ij,ij->ij', [1, 3], [2, 3]),
+  einsum('ij,jk->ik', [2, 1], [3, 4]),
+  einsum('abc,acd->bd', [2, 3, 4], [2, 4, 5]),
+  einsum('ab,cd->', [2, 3], [4, 2]),
+  einsum('ab,cd,ef->ace', [2, 3], [4, 2], [3, 2]),
+  einsum('Ab,bA->A', [2, 3], [3, 2]),
+  einsum('bhwij,hki->bkhwj', [2, 3, 2, 4, 2], [3, 2, 4]),
+  use('Einsum', [whole([2, 2], [1, 2, 3, 4]), whole([2, 2], [5, 6, 7, 8])], {
+    attributes: { equation: text('ij,jk->ik') },
+    note: 'int64',
+  }),
+]
