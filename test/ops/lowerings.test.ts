@@ -46,7 +46,7 @@ const FILES = [
   'window',
 ]
 /** What only errors, reading, or defaults that the types ask for reach. */
-const ELSEWHERE = /\b(fail|refuse|throw|explicitWindow|c\.emit)\b|^\?\? |^\? 0$|^\(c\) => \[c\.g\.constant/
+const ELSEWHERE = /\b(fail|refuse|throw|explicitWindow|c\.emit)\b|^\(\) => 0|^\?\? |^\? 0$|^\(c\) => \[c\.g\.constant/
 
 function differentiateCase(operatorCase: OperatorCase): void {
   const g = new GraphBuilder('covered')
