@@ -1,6 +1,6 @@
 /** The standard's loss operators, as the sums that they stand for. */
 import { attr, intAttribute, stringAttribute } from '../graph/graph.js'
-import { int64 } from '../graph/tensor.js'
+import { ELEMENT_TYPES, int64 } from '../graph/tensor.js'
 import { reshape } from './emit.js'
 import { type Emitter, expanded, type Operator, type UpgradeContext } from './operator.js'
 
@@ -11,22 +11,22 @@ function likelihood(c: UpgradeContext, logs: string): string {
   const shape = g.shape(logs)
   const classes = shape[1] as number
   const perClass = shape.map((_, i) => (i === 1 ? classes : 1))
-  const type = g.typeOf(labels).type
-  const count = (value: number) => (type === 'int64' ? g.ints([value]) : g.op('Cast', [g.ints([value])], { to: INT32 }))
   const numbers = g.constant(
     int64(
       perClass,
       Array.from({ length: classes }, (_, k) => k),
     ),
   )
+  const whole =
+    g.typeOf(labels).type === 'int64' ? labels : g.op('Cast', [labels], { to: attr.int(ELEMENT_TYPES.int64) })
   const column = reshape(
     g,
-    labels,
+    whole,
     shape.map((d, i) => (i === 1 ? 1 : d)),
   )
-  let hit = g.op('Equal', [column, type === 'int64' ? numbers : g.op('Cast', [numbers], { to: INT32 })])
+  let hit = g.op('Equal', [column, numbers])
   if (node.attributes.has('ignore_index')) {
-    const ignored = g.op('Equal', [column, count(intAttribute(node, 'ignore_index', 0))])
+    const ignored = g.op('Equal', [column, g.ints([intAttribute(node, 'ignore_index', 0)])])
     hit = g.op('And', [hit, g.op('Not', [ignored])])
   }
   const weighted = (weights ?? '') === '' ? undefined : reshape(g, weights as string, perClass)
@@ -43,7 +43,6 @@ function likelihood(c: UpgradeContext, logs: string): string {
 }
 
 const NO = attr.int(0)
-const INT32 = attr.int(6)
 
 function asFloat(g: Emitter, hit: string, weights: string | undefined): string {
   const ones = g.op('Cast', [hit], { to: attr.int(1) })
