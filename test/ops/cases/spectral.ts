@@ -55,6 +55,13 @@ export const spectralCases: readonly OperatorCase[] = [
     expected: [[0, 4].flatMap((from) => transformed(signal.slice(2 * from, 2 * from + 16)))],
     note: 'complex, which onnxruntime transforms as if it were real',
   }),
+  use('STFT', [plain([1, 12, 2], signal), scalarInt(4)], {
+    opset: 17,
+    attributes: { onesided: int(0) },
+    expected: [transformed(signal)],
+    note: 'one frame',
+  }),
+  use('STFT', [x([2, 6, 1]), scalarInt(4)], { opset: 17, expected: [], note: 'one frame' }),
   ...['HannWindow', 'HammingWindow', 'BlackmanWindow'].flatMap((opType) =>
     [{}, { periodic: int(0) }].map((attributes) => use(opType, [scalarInt(9)], { attributes })),
   ),
