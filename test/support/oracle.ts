@@ -46,6 +46,11 @@ export const PADDED: ReadonlyMap<string, readonly string[]> = new Map([
   ['bert_pooler', ['net.embeddings.word_embeddings.weight']],
   ['electra_discriminator', ['net.electra.embeddings.word_embeddings.weight']],
   ['modernbert', ['net.decoder.weight']],
+  ['opt_lm', ['net.lm_head.weight']],
+  [
+    'roberta_token_classifier',
+    ['net.roberta.embeddings.position_embeddings.weight', 'net.roberta.embeddings.word_embeddings.weight'],
+  ],
   ['mpnet', ['net.embeddings.position_embeddings.weight', 'net.embeddings.word_embeddings.weight']],
 ])
 
