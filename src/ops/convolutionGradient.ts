@@ -12,7 +12,8 @@ import { extent, type Window } from './window.js'
 
 const product = (values: readonly number[]) => values.reduce((a, b) => a * b, 1)
 
-const windowAttributes = (
+/** The attributes of a convolution with explicit pads. */
+export const windowAttributes = (
   strides: readonly number[],
   dilations: readonly number[],
   before: readonly number[],

@@ -1,8 +1,9 @@
 /** Pools. */
 import { attr, intAttribute, intsAttribute, type StaticType } from '../graph/graph.js'
 import { float32, sizeOf } from '../graph/tensor.js'
-import { pad, reshape } from './emit.js'
+import { pad, reshape, transpose } from './emit.js'
 import {
+  type Emitter,
   expanded,
   type GradientContext,
   type InferContext,
@@ -27,7 +28,7 @@ function inferPool(c: InferContext): readonly StaticType[] {
 
 function upgradePool(c: UpgradeContext): readonly string[] {
   const kernel = intsAttribute(c.node, 'kernel_shape') ?? []
-  return c.emit(c.inputs, explicitWindow(c, kernel, c.g.shape(c.inputs[0] as string).slice(2)))
+  return c.emit(c.inputs, explicitWindow(c, kernel, c.g.shape(c.inputs[0] as string).slice(2), false))
 }
 
 function inferGlobal(c: InferContext): readonly StaticType[] {
@@ -41,8 +42,9 @@ const spatialAxes = (shape: readonly number[]) => shape.slice(2).map((_, i) => i
 function maxPoolRule(c: GradientContext): readonly string[] {
   const { g } = c
   const shape = c.shape(c.input(0))
-  if (intAttribute(c.node, 'storage_order', 0) !== 0) return c.refuse('its storage_order 1 has no gradient rule')
-  const [, indices] = g.multi('MaxPool', [c.input(0)], Object.fromEntries(c.node.attributes), 2) as [string, string]
+  // Row by row, whatever order the node itself counts its indices in.
+  const { storage_order: _order, ...attributes } = Object.fromEntries(c.node.attributes)
+  const [, indices] = g.multi('MaxPool', [c.input(0)], attributes, 2) as [string, string]
   const count = sizeOf(c.shape(c.output()))
   const zeros = g.op('ConstantOfShape', [g.ints([sizeOf(shape)])])
   const summed = g.op('ScatterElements', [zeros, reshape(g, indices, [count]), reshape(g, c.grad(), [count])], {
@@ -75,15 +77,10 @@ function divisors(window: Window, input: readonly number[], output: readonly num
   return perAxis.reduce<number[]>((outer, axis) => outer.flatMap((a) => axis.map((b) => a * b)), [1])
 }
 
-/** Every channel alike: a transposed convolution of g / count with a kernel of ones. */
-function averagePoolRule(c: GradientContext): readonly string[] {
-  const { g } = c
-  const shape = c.shape(c.input(0))
-  const output = c.shape(c.output()).slice(2)
-  const window = windowOf(c.node, kernelOf(c))
-  const count = divisors(window, shape.slice(2), output, intAttribute(c.node, 'count_include_pad', 0) === 1)
-  const share = g.op('Div', [c.grad(), g.constant(float32([1, 1, ...output], count))])
-  const planes = reshape(g, share, [(shape[0] as number) * (shape[1] as number), 1, ...output])
+/** For each position of the input, the sum of `value` over the windows that hold it: a transposed convolution with ones. */
+function sumOverWindows(g: Emitter, value: string, input: readonly number[], window: Window): string {
+  const [n, channels, ...output] = g.shape(value) as [number, number, ...number[]]
+  const planes = reshape(g, value, [n * channels, 1, ...output])
   const ones = g.constant(float32([1, 1, ...window.kernel], new Array<number>(sizeOf(window.kernel)).fill(1)))
   const full = g.op('ConvTranspose', [planes, ones], {
     kernel_shape: attr.ints(window.kernel),
@@ -94,9 +91,46 @@ function averagePoolRule(c: GradientContext): readonly string[] {
   const before = window.before.map((p) => -p)
   const after = window.kernel.map((k, i) => {
     const reach = ((output[i] as number) - 1) * (window.strides[i] as number) + extent(k, window.dilations[i] as number)
-    return (shape[i + 2] as number) + (window.before[i] as number) - reach
+    return (input[i + 2] as number) + (window.before[i] as number) - reach
   })
-  return [reshape(g, pad(g, full, [0, 0, ...before], [0, 0, ...after]), shape)]
+  return reshape(g, pad(g, full, [0, 0, ...before], [0, 0, ...after]), input)
+}
+
+function averagePoolRule(c: GradientContext): readonly string[] {
+  const { g } = c
+  const shape = c.shape(c.input(0))
+  const output = c.shape(c.output()).slice(2)
+  const window = windowOf(c.node, kernelOf(c))
+  const count = divisors(window, shape.slice(2), output, intAttribute(c.node, 'count_include_pad', 0) === 1)
+  const share = g.op('Div', [c.grad(), g.constant(float32([1, 1, ...output], count))])
+  return [sumOverWindows(g, share, shape, window)]
+}
+
+/** y = (sum |x|^p)^(1/p): dy/dx = sign(x) |x|^(p-1) y^(1-p), and 0 where the whole window is 0. */
+function lpPoolRule(c: GradientContext): readonly string[] {
+  const { g } = c
+  const [x, y] = [c.input(0), c.output()]
+  const p = intAttribute(c.node, 'p', 2)
+  const over = (value: string) => sumOverWindows(g, value, c.shape(x), windowOf(c.node, kernelOf(c)))
+  if (p === 1) return [g.op('Mul', [g.op('Sign', [x]), over(c.grad())])]
+  const zero = g.op('Equal', [y, g.float(0)])
+  const safe = g.op('Where', [zero, g.float(1), y])
+  if (p === 2) return [g.op('Mul', [x, over(g.op('Div', [c.grad(), safe]))])]
+  const power = g.op('Mul', [g.op('Sign', [x]), g.op('Pow', [g.op('Abs', [x]), g.float(p - 1)])])
+  const share = g.op('Where', [zero, g.float(0), g.op('Mul', [c.grad(), g.op('Pow', [safe, g.float(1 - p)])])])
+  return [g.op('Mul', [power, over(share)])]
+}
+
+/** (sum |x|^p)^(1/p) over all positions of a channel. */
+function upgradeGlobalLp(c: UpgradeContext): readonly string[] {
+  const { g } = c
+  const x = c.inputs[0] as string
+  const p = intAttribute(c.node, 'p', 2)
+  const axes = g.ints(spatialAxes(g.shape(x)))
+  const keep = { keepdims: attr.int(1) }
+  if (p === 1 || p === 2) return c.emit([x, axes], keep, p === 1 ? 'ReduceL1' : 'ReduceL2')
+  const total = g.op('ReduceSum', [g.op('Pow', [g.op('Abs', [x]), g.float(p)]), axes], keep)
+  return c.emit([total, g.float(1 / p)], {}, 'Pow')
 }
 
 export const pools = {
@@ -117,9 +151,24 @@ export const pools = {
       return [c.g.op('Expand', [share, c.g.ints(shape)])]
     }),
   },
-  // Rewritten to ReduceMax, whose rule shares the gradient among ties.
+  LpPool: { infer: inferPool, upgrade: upgradePool, gradient: rule(lpPoolRule) },
+  // ReduceMax's rule shares the gradient among ties.
   GlobalMaxPool: expanded('ReduceMax', (c) => {
     const axes = spatialAxes(c.g.shape(c.inputs[0] as string))
     return c.emit([c.inputs[0] as string, c.g.ints(axes)], { keepdims: attr.int(1) }, 'ReduceMax')
+  }),
+  GlobalLpPool: expanded('ReduceL2', upgradeGlobalLp),
+} as const satisfies Record<string, Operator>
+
+export const microsoftPools = {
+  NhwcMaxPool: expanded('MaxPool', (c) => {
+    const { g } = c
+    const shape = g.shape(c.inputs[0] as string)
+    const last = shape.length - 1
+    const spatial = shape.slice(2).map((_, i) => i + 1)
+    const first = transpose(g, c.inputs[0] as string, [0, last, ...spatial])
+    const kernel = intsAttribute(c.node, 'kernel_shape') ?? []
+    const y = g.op('MaxPool', [first], explicitWindow(c, kernel, g.shape(first).slice(2), false))
+    return [transpose(g, y, [0, ...spatial.map((axis) => axis + 1), 1])]
   }),
 } as const satisfies Record<string, Operator>

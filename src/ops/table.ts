@@ -2,15 +2,20 @@
  * The operator table: every operator that Graft knows, one row each, by domain. A row without a shape rule or without an
  * answer about its gradient does not compile.
  */
-import { type Dimension, intsAttribute, type StaticType, stringAttribute } from '../graph/graph.js'
+import type { Dimension } from '../graph/graph.js'
 import { activations } from './activations.js'
 import { bits } from './bits.js'
+import { channelNormalizations } from './channelNormalization.js'
 import { convolutions } from './convolution.js'
+import { transposedConvolutions } from './convTranspose.js'
 import { criteria } from './criteria.js'
 import { cumulative } from './cumulative.js'
+import { deformable } from './deformable.js'
 import { determinants, microsoftDeterminants } from './determinant.js'
 import { einsum } from './einsum.js'
 import { elementwise } from './elementwise.js'
+import { microsoftConvolutions } from './fusedConvolution.js'
+import { microsoftNormalizations } from './fusedNormalization.js'
 import { sampling } from './gridSample.js'
 import { indexing } from './indexing.js'
 import { logic } from './logic.js'
@@ -19,41 +24,23 @@ import { movement } from './movement.js'
 import { normalizations } from './normalization.js'
 import { MICROSOFT, none, type Operator, refuse } from './operator.js'
 import { paddings } from './padding.js'
-import { pools } from './pooling.js'
+import { microsoftPools, pools } from './pooling.js'
 import { microsoftQuantizations, quantizations } from './quantization.js'
 import { randoms } from './random.js'
 import { rearrangements } from './rearrange.js'
 import { recurrent } from './recurrent/rows.js'
 import { reductions } from './reduction.js'
+import { regions } from './regions.js'
 import { resizes } from './resize.js'
 import { scatters } from './scatter.js'
 import { selections } from './selection.js'
 import { shapes } from './shapes.js'
 import { spectral } from './spectral.js'
 import { trigonometry } from './trigonometry.js'
-import { extent, groupsOf, windowOf } from './window.js'
+import { unpooling } from './unpooling.js'
 
 /** Operators that only gradient rules write. */
 const internal = {
-  ConvTranspose: {
-    infer: (c): readonly StaticType[] => {
-      const { type, shape: x } = c.type(0)
-      const w = c.shape(1)
-      if (intsAttribute(c.node, 'output_shape') !== undefined)
-        return c.fail('has output_shape; only explicit pads are read')
-      if (stringAttribute(c.node, 'auto_pad', 'NOTSET') !== 'NOTSET')
-        return c.fail('has auto_pad; only explicit pads are read')
-      const window = windowOf(c.node, w.slice(2))
-      const extra = intsAttribute(c.node, 'output_padding') ?? w.slice(2).map(() => 0)
-      const sizes = x.slice(2).map((size, i) => {
-        const covered =
-          (size - 1) * (window.strides[i] as number) + extent(w[i + 2] as number, window.dilations[i] as number)
-        return covered + (extra[i] as number) - (window.before[i] as number) - (window.after[i] as number)
-      })
-      return [{ type, shape: [x[0] as number, (w[1] as number) * groupsOf(c.node), ...sizes] }]
-    },
-    gradient: refuse('transposed convolutions are not trained by this version'),
-  },
   If: {
     infer: (c) => {
       const branch = c.node.attributes.get('then_branch')
@@ -103,10 +90,15 @@ export const STANDARD = {
   ...reductions,
   ...products,
   ...convolutions,
+  ...transposedConvolutions,
+  ...deformable,
   ...pools,
+  ...unpooling,
+  ...regions,
   ...recurrent,
-  ...normalizations,
   ...quantizations,
+  ...normalizations,
+  ...channelNormalizations,
   ...internal,
 } as const satisfies Record<string, Operator>
 
@@ -114,6 +106,9 @@ const MICROSOFTS = {
   ...microsoftProducts,
   ...microsoftDeterminants,
   ...microsoftQuantizations,
+  ...microsoftConvolutions,
+  ...microsoftPools,
+  ...microsoftNormalizations,
 } as const satisfies Record<string, Operator>
 
 const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, Operator>> = new Map([

@@ -37,36 +37,45 @@ export function outputSizes(window: Window, input: readonly number[], ceil = fal
   })
 }
 
-/** Window attributes with auto_pad resolved to explicit pads. */
+/** The window of a node whose attributes have one number for each spatial axis. */
+export function checkedWindow(c: UpgradeContext, kernel: readonly number[]): Window {
+  const window = windowOf(c.node, kernel)
+  const rank = kernel.length
+  const lengths = [window.strides, window.dilations, window.before, window.after].map((values) => values.length)
+  if (lengths.some((length) => length !== rank))
+    return c.refuse(`has attributes for another number of axes than its ${rank}-dimensional kernel`)
+  return window
+}
+
+/** Each amount in two parts that differ by at most one, the smaller first. */
+export const splitPadding = (totals: readonly number[]): [number[], number[]] => [
+  totals.map((t) => Math.floor(t / 2)),
+  totals.map((t) => Math.ceil(t / 2)),
+]
+
+/**
+ * Window attributes with auto_pad resolved to explicit pads. For pools onnxruntime counts a dilated kernel as if it were not
+ * dilated there (`dilated` false), and so must who computes the same.
+ */
 export function explicitWindow(
   c: UpgradeContext,
   kernel: readonly number[],
   input: readonly number[],
+  dilated = true,
 ): Record<string, Attribute> {
   const attributes = c.attributes()
   const mode = stringAttribute(c.node, 'auto_pad', 'NOTSET')
   delete attributes.auto_pad
-  const window = windowOf(c.node, kernel)
-  const rank = kernel.length
-  if (
-    window.strides.length !== rank ||
-    window.dilations.length !== rank ||
-    window.before.length !== rank ||
-    window.after.length !== rank
-  )
-    return c.refuse(`has attributes for another number of axes than its ${rank}-dimensional kernel`)
+  const window = checkedWindow(c, kernel)
   let pads = [...window.before, ...window.after]
   if (mode === 'VALID') pads = pads.map(() => 0)
   else if (mode === 'SAME_UPPER' || mode === 'SAME_LOWER') {
     const totals = input.map((size, i) => {
       const stride = window.strides[i] as number
-      return Math.max(
-        0,
-        (Math.ceil(size / stride) - 1) * stride + extent(kernel[i] as number, window.dilations[i] as number) - size,
-      )
+      const covered = extent(kernel[i] as number, dilated ? (window.dilations[i] as number) : 1)
+      return Math.max(0, (Math.ceil(size / stride) - 1) * stride + covered - size)
     })
-    const small = totals.map((t) => Math.floor(t / 2))
-    const large = totals.map((t) => Math.ceil(t / 2))
+    const [small, large] = splitPadding(totals)
     pads = mode === 'SAME_UPPER' ? [...small, ...large] : [...large, ...small]
   } else if (mode !== 'NOTSET') return c.refuse(`has auto_pad "${mode}", which ONNX does not define`)
   return {

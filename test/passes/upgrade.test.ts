@@ -150,6 +150,20 @@ const forms: readonly Form[] = [
     attributes: { spatial: int(1) },
     rest: [signed([3]), signed([3]), signed([3]), positive([3])],
   }),
+  // Batch norm by position; in training; with outputs that only said that it trained
+  ...across([7, 8], {
+    opType: 'BatchNormalization',
+    x: [2, 3, 4],
+    attributes: { spatial: int(0) },
+    rest: [signed([3, 4]), signed([3, 4]), signed([3, 4]), positive([3, 4])],
+  }),
+  ...across([14, 15, 21], {
+    opType: 'BatchNormalization',
+    x: [3, 2, 4],
+    attributes: { training_mode: int(1), momentum: attr.float(0.8), epsilon: attr.float(0.01) },
+    rest: [signed([2]), signed([2]), signed([2]), positive([2])],
+    outputs: 3,
+  }),
   // Windows with auto_pad
   ...['SAME_UPPER', 'SAME_LOWER', 'VALID', 'NOTSET'].flatMap((mode) => [
     ...across([7, 21], {
@@ -169,6 +183,60 @@ const forms: readonly Form[] = [
       attributes: { auto_pad: attr.string(mode), kernel_shape: ints(3, 2), strides: ints(2, 2) },
     }),
   ]),
+  ...['SAME_UPPER', 'SAME_LOWER', 'VALID', 'NOTSET'].flatMap((mode) => {
+    const auto_pad = attr.string(mode)
+    const spread = (x: readonly number[], w: readonly number[], attributes: Readonly<Record<string, Attribute>>) =>
+      across([7, 11, 21], { opType: 'ConvTranspose', x, attributes: { auto_pad, ...attributes }, rest: [signed(w)] })
+    return [
+      ...spread([1, 2, 4, 5], [2, 3, 3, 3], { strides: ints(2, 2) }),
+      ...spread([1, 2, 4, 5], [2, 3, 3, 4], { strides: ints(2, 3), output_padding: ints(1, 2) }),
+      ...spread([1, 2, 4, 5], [2, 3, 3, 3], { strides: ints(2, 2), output_shape: ints(8, 9) }),
+      ...spread([1, 2, 4, 5], [2, 3, 3, 3], { strides: ints(2, 2), output_shape: ints(9, 12) }),
+      ...spread([1, 2, 4], [2, 3, 1], { strides: ints(2) }),
+      ...spread([1, 2, 3, 2, 4], [2, 1, 3, 2, 3], { strides: ints(2, 1, 2), dilations: ints(1, 2, 1) }),
+      ...['MaxPool', 'LpPool', 'AveragePool'].flatMap((opType) => [
+        ...across([11, 21], {
+          opType,
+          x: [1, 2, 9],
+          attributes: { auto_pad, kernel_shape: ints(3), strides: ints(2) },
+        }),
+        ...across([11, 21], {
+          opType,
+          x: [1, 2, 4, 5, 6],
+          attributes: { auto_pad, kernel_shape: ints(3, 2, 2), strides: ints(2, 1, 2) },
+        }),
+      ]),
+      ...across([12, 21], {
+        opType: 'MaxPool',
+        x: [1, 2, 9],
+        attributes: { auto_pad, kernel_shape: ints(3), strides: ints(2), dilations: ints(2) },
+      }),
+      ...across([19, 21], {
+        opType: 'AveragePool',
+        x: [1, 2, 9],
+        attributes: { auto_pad, kernel_shape: ints(3), strides: ints(2), dilations: ints(2) },
+      }),
+    ]
+  }),
+  ...across([7, 21], {
+    opType: 'ConvTranspose',
+    x: [1, 2, 4, 5],
+    attributes: { pads: ints(1, 0, 2, 1) },
+    rest: [signed([2, 3, 3, 3]), signed([3])],
+  }),
+  ...across([7, 10, 18, 22], {
+    opType: 'LpPool',
+    x: [1, 2, 7, 8],
+    attributes: { kernel_shape: ints(3, 2), p: int(3), pads: ints(1, 0, 1, 1), strides: ints(2, 2) },
+  }),
+  ...across([18, 22], {
+    opType: 'LpPool',
+    x: [1, 2, 8, 8],
+    attributes: { kernel_shape: ints(3, 2), ceil_mode: int(1), dilations: ints(1, 2), strides: ints(3, 3) },
+  }),
+  ...across([7, 21], { opType: 'GlobalLpPool', x: [1, 2, 7, 8], attributes: { p: int(3) } }),
+  ...across([7, 13], { opType: 'LRN', x: [1, 5, 2, 3], attributes: { size: int(3), alpha: attr.float(0.3) } }),
+  ...across([7, 22], { opType: 'InstanceNormalization', x: [2, 3, 5], rest: [signed([3]), signed([3])] }),
   ...across([11], { opType: 'Conv', x: [1, 2, 5, 6], rest: [signed([3, 2, 3, 2]), signed([3])] }),
   // Pools: ceil_mode since 10, dilations since 19
   ...across([10, 11, 19], {

@@ -7,16 +7,19 @@ import { criterionCases } from './criteria.js'
 import { cumulativeCases } from './cumulative.js'
 import { einsumCases } from './einsum.js'
 import { elementwiseCases } from './elementwise.js'
+import { fusedWindowCases } from './fusedWindows.js'
 import { indexingCases } from './indexing.js'
 import { linearAlgebraCases } from './linearAlgebra.js'
 import { logicCases } from './logic.js'
 import { movementCases } from './movement.js'
+import { normalizationCases } from './normalizations.js'
 import { productCases } from './products.js'
 import { quantizationCases } from './quantization.js'
 import { recurrentCases } from './recurrent.js'
 import { reductionCases } from './reductions.js'
 import { resizingCases } from './resizing.js'
 import { spectralCases } from './spectral.js'
+import { transposedCases } from './transposed.js'
 import { windowCases } from './windows.js'
 
 export const cases: readonly OperatorCase[] = [
@@ -38,6 +41,9 @@ export const cases: readonly OperatorCase[] = [
   ...recurrentCases,
   ...indexingCases,
   ...resizingCases,
+  ...transposedCases,
+  ...normalizationCases,
+  ...fusedWindowCases,
 ]
 
 /** Rows that stand for no node of a program. */
