@@ -99,3 +99,22 @@ export function unpack(type: ElementType, bytes: Uint8Array, count: number): Int
   }
   return out
 }
+
+/**
+ * The nearest IEEE 754 binary16 bits to a float32, ties to even; what is beyond 65,504 becomes infinite.
+ */
+export function numberToHalf(value: number): number {
+  scratchFloat[0] = value
+  const bits = scratchBits[0] as number
+  const sign = (bits >>> 16) & 0x8000
+  const magnitude = bits & 0x7fffffff
+  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00)
+  if (magnitude < 0x38800000) {
+    // Below 2^-14 the halves are multiples of 2^-24, onto which adding 1/2 rounds: there float32 counts in them too.
+    scratchBits[0] = magnitude
+    scratchFloat[0] = (scratchFloat[0] as number) + 0.5
+    return sign | ((scratchBits[0] as number) - 0x3f000000)
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1)
+  return rounded >= 0x47800000 ? sign | 0x7c00 : sign | ((rounded - 0x38000000) >>> 13)
+}

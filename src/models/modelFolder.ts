@@ -8,6 +8,7 @@ import {
   fileStatus,
   makeDirectory,
   paths,
+  readFileText,
   removeFile,
   renameFile,
   sha256,
@@ -21,6 +22,7 @@ import { needsDataFile, writeModel, writeModelInTwoFiles } from '../onnx/writer.
 import { isObject, type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
 import { openModel } from './modelFile.js'
 import { FORMAT, type GraftRecord, type RecordContents, readRecord } from './record.js'
+import { withVariants } from './variantCard.js'
 
 export const MODEL_FILE = 'onnx/model.onnx'
 /** Beside it where one file cannot hold the model, under the name that Hugging Face's tools give it. */
@@ -346,4 +348,41 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
     sha256: await hash(),
     licence: await readLicence(folder),
   }
+}
+
+/** A smaller file of a saved model, as graft.json and the model card tell of it. */
+export interface VariantRecord {
+  readonly dtype: string
+  /** Its path in the folder. */
+  readonly file: string
+  readonly sha256: string
+  readonly bytes: number
+  /** On photos. Accuracies are shares. */
+  readonly measured?:
+    | {
+        readonly photos: number
+        readonly origin: string
+        readonly accuracy: { readonly before: number; readonly after: number }
+        readonly largestDifference: number
+      }
+    | undefined
+  readonly [more: string]: unknown
+}
+
+/** Notes a variant, whose file is written already, in graft.json and in the model card. */
+export async function recordVariant(saved: LoadedModelFolder, variant: VariantRecord): Promise<void> {
+  const { folder, record } = saved
+  const known = isObject(record.variants) ? record.variants : {}
+  const variants = { ...known, [variant.dtype]: variant } as Readonly<Record<string, VariantRecord>>
+  const files: Record<string, string> = { ...record.files, [variant.file]: variant.sha256 }
+  const card = paths.join(folder, 'README.md')
+  if (await exists(card)) {
+    const before = await readFileText(card)
+    const text = withVariants(before, Object.values(variants))
+    await writeFileAtomic(card, text)
+    // A card that somebody has edited stays known as edited.
+    if (files['README.md'] === sha256(before)) files['README.md'] = sha256(text)
+  }
+  const written = readRecord({ ...record, variants, files }, RECORD)
+  await writeFileAtomic(paths.join(folder, RECORD), `${JSON.stringify(written, undefined, 2)}\n`)
 }

@@ -1,9 +1,10 @@
 /** Every verb by name, with its schema and one line on it. */
-import { checkSchema, gradientsSchema } from './anyModel/options.js'
+import { checkSchema, exportSchema, gradientsSchema } from './anyModel/options.js'
 import { VERBS as PHOTO_VERBS } from './imageClassification/options.js'
 
 export const VERBS = Object.freeze({
   ...PHOTO_VERBS,
+  export: { schema: exportSchema, summary: 'write a smaller file of a model, or the programs that train it' },
   gradients: { schema: gradientsSchema, summary: 'compute the gradients of any model, from file to file' },
   check: { schema: checkSchema, summary: 'hold the gradients of any model against finite differences' },
 })

@@ -20,9 +20,15 @@ export type Shapes = Readonly<Record<string, readonly number[]>>
  * A static shape for every input: as asked, as the tensors given have it, as the file says, and sizes of our own for symbols;
  * one symbol has one size everywhere.
  *
+ * @param batch for a symbolic first axis
  * @throws GraftError for a shape that does not fit, or an input that the model does not have
  */
-export function chooseShapes(model: Model, asked: Shapes, given: Readonly<Record<string, HostTensor>>): Shapes {
+export function chooseShapes(
+  model: Model,
+  asked: Shapes,
+  given: Readonly<Record<string, HostTensor>>,
+  batch = BATCH,
+): Shapes {
   const { inputs } = model.graph
   const names = inputs.map(({ name }) => name)
   const unknown = Object.keys(asked).find((name) => !names.includes(name))
@@ -43,7 +49,7 @@ export function chooseShapes(model: Model, asked: Shapes, given: Readonly<Record
   const sizeAt = (shape: readonly Dimension[], i: number): number => {
     const d = shape[i]
     if (typeof d === 'number') return d
-    const own = i === 0 ? BATCH : shape.length === 4 && i >= 2 ? EDGE : LENGTH
+    const own = i === 0 ? batch : shape.length === 4 && i >= 2 ? EDGE : LENGTH
     if (d === undefined) return own
     const size = symbols.get(d) ?? own
     symbols.set(d, size)

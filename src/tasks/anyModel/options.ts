@@ -1,5 +1,6 @@
 /** The schemas of the verbs that work on any ONNX model, whatever its task. Flags, help, run files and docs are made from these. */
 import { z } from 'zod'
+import { trainSchema } from '../imageClassification/trainOptions.js'
 
 const threads = z.int().min(1).max(1024).optional().meta({ description: 'threads for the arithmetic' })
 const model = z
@@ -50,5 +51,82 @@ export const checkSchema = z.strictObject({
     .lt(1)
     .default(0.01)
     .meta({ description: 'relative difference from which a gradient is called wrong' }),
+  threads,
+})
+
+const variant = { group: 'Smaller files' }
+const training = { group: 'Training programs' }
+
+/** Options of fine-tuning that shape its step, as they are there. */
+const { optimizer, momentum, nesterov, weightDecay, lr, clip, ema, batchNorm } = trainSchema.shape
+
+export const exportSchema = z.strictObject({
+  model,
+  dtype: z
+    .enum(['fp16', 'q8'])
+    .optional()
+    .meta({
+      description: 'write the model again beside itself with its weights as float16, or as int8 with a scale a channel',
+      ...variant,
+    }),
+  data: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'labelled photos to measure the loss of accuracy on; those of the run, if not given and still there',
+      ...variant,
+    }),
+  training: z
+    .boolean()
+    .default(false)
+    .meta({
+      description: 'write the programs that train the model, for onnxruntime in any language',
+      ...training,
+    }),
+  out: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'folder for the training programs', placeholder: 'DIR', ...training }),
+  loss: z
+    .enum(['cross-entropy', 'mse'])
+    .default('cross-entropy')
+    .meta({
+      description: 'cross-entropy takes soft targets (N, classes), mse targets in the shape of the output',
+      ...training,
+    }),
+  output: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'the output that the loss is taken of; the first float one', ...training }),
+  batch: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(16)
+    .meta({ description: 'samples a step, for inputs whose first axis is open', ...training }),
+  accumulate: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'two programs: one adds up gradients, one applies them', ...training }),
+  freeze: z
+    .array(z.string().min(1))
+    .default([])
+    .meta({ description: 'parameters that do not train, by name; * stands for any text', ...training }),
+  optimizer,
+  momentum,
+  nesterov,
+  weightDecay,
+  lr,
+  clip,
+  ema,
+  batchNorm,
+  shape: z.record(z.string(), sizes).default({}).meta({
+    description: 'the shape of an input, such as image=16,3,224,224; may be given several times',
+    placeholder: 'INPUT=SIZES',
+  }),
+  seed: z.int().min(0).default(0).meta({ description: 'inputs that are drawn to compare on follow from it' }),
   threads,
 })

@@ -42,7 +42,9 @@ export function learningRate(settings: Pick<TuningSettings, 'lr' | 'optimizer'>)
   return settings.lr ?? DEFAULT_RATES[settings.optimizer]
 }
 
-export function makeOptimizer(settings: TuningSettings): Optimizer {
+export function makeOptimizer(
+  settings: Pick<TuningSettings, 'optimizer' | 'momentum' | 'nesterov' | 'weightDecay'>,
+): Optimizer {
   const { weightDecay } = settings
   switch (settings.optimizer) {
     case 'sgd':

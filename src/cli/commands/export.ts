@@ -1,0 +1,69 @@
+/** graft export */
+import type { z } from 'zod'
+import { UsageError } from '../../base/errors.js'
+import { counted, percent, size } from '../../evaluate/format.js'
+import { visible } from '../../evaluate/summary.js'
+import type { ExportedTraining } from '../../tasks/anyModel/exportTraining.js'
+import type { ExportedVariant } from '../../tasks/anyModel/exportVariant.js'
+import type { exportSchema } from '../../tasks/anyModel/options.js'
+import type { CommandContext } from '../context.js'
+import { table } from '../table.js'
+
+export async function run(
+  { model, dtype, training, out, data, ...options }: z.output<typeof exportSchema>,
+  { output, signal }: CommandContext,
+): Promise<number> {
+  if ((dtype !== undefined) === training)
+    throw new UsageError('`graft export` needs either --dtype or --training.', {
+      remedy: 'Give --dtype fp16, --dtype q8, or --training --out DIR.',
+    })
+  output.line(`graft export ${model}`)
+  if (dtype !== undefined) {
+    const { exportVariant } = await import('../../tasks/anyModel/exportVariant.js')
+    const written = await exportVariant(model, { ...options, dtype, data, signal })
+    output.object(written)
+    for (const line of variantLines(written)) output.line(line)
+    return 0
+  }
+  if (out === undefined)
+    throw new UsageError('--training needs a folder to write to.', { remedy: 'Give one with --out.' })
+  const { exportTraining } = await import('../../tasks/anyModel/exportTraining.js')
+  const written = await exportTraining(model, { ...options, out })
+  output.object(written)
+  for (const line of trainingLines(written)) output.line(line)
+  return 0
+}
+
+function variantLines({ path, bytes, converted, measured, drawn, notes }: ExportedVariant): string[] {
+  const lines = [
+    `${visible(path)}: ${size(bytes.after)}, ${size(bytes.before)} before (${counted(converted, 'weight')} stored smaller)`,
+  ]
+  if (measured)
+    lines.push(
+      `Accuracy on ${counted(measured.photos, 'photo')} of ${visible(measured.origin)}: ${percent(measured.accuracy.after)}, ${percent(measured.accuracy.before)} before`,
+      `Same answer for ${percent(measured.agreement)}; largest difference of a probability ${measured.largestDifference.toFixed(5)}`,
+    )
+  if (drawn)
+    lines.push(`Largest difference of an output: ${drawn.largestDifference.toExponential(1)} of the largest output`)
+  return [...lines, ...notes.map((note) => `Note: ${visible(note)}.`)]
+}
+
+function trainingLines({ out, files, description }: ExportedTraining): string[] {
+  const { step, apply, state, loss, optimizer, rates } = description
+  const parameters = state.tensors.filter(({ role }) => role === 'parameter').length
+  const inputs = [...step.inputs, ...(apply?.inputs ?? [])].map(({ name, dtype, shape, role }) => [
+    visible(name),
+    `${dtype} (${shape.join(', ')})`,
+    role,
+  ])
+  return [
+    ...table(files.map(({ name, bytes }) => [`${visible(out)}/${name}`, size(bytes)])),
+    `${counted(parameters, 'parameter')} train by ${optimizer.name}, ${loss.name} of "${visible(loss.of)}"; rates: ${Object.entries(
+      rates,
+    )
+      .map(([name, rate]) => `${name} ${rate}`)
+      .join(', ')}`,
+    '',
+    ...table([['fed at each step', '', ''], ...inputs]),
+  ]
+}
