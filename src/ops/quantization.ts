@@ -10,6 +10,7 @@ import {
   type Emitter,
   type GradientContext,
   type InferContext,
+  isFloat,
   none,
   normaliseAxis,
   type Operator,
@@ -143,13 +144,25 @@ function upgradeDequantize(c: UpgradeContext): readonly string[] {
   const [x = '', scale = '', zero = ''] = c.inputs
   const shape = g.shape(x)
   const fail = (message: string): never => c.refuse(message)
-  // Numbers of 8-bit floating-point types have been read as float32; their zero point is zero.
-  if (g.typeOf(x).type === 'float32')
-    return [g.op('Mul', [x, spreadOut(g, scale, shape, layoutOf(c.node, shape, g.shape(scale), fail))])]
+  // Numbers of 8-bit floating-point types have been read as float32, with a zero point that is zero; what quantised
+  // operators give is held as float32 too.
+  if (g.typeOf(x).type === 'float32') {
+    const layout = layoutOf(c.node, shape, g.shape(scale), fail)
+    const whole = zero === '' || isFloat(g.typeOf(zero).type) ? '' : g.op('Cast', [zero], { to: attr.int(1) })
+    const centred = whole === '' ? x : g.op('Sub', [x, spreadOut(g, whole, shape, layout)])
+    return [g.op('Mul', [centred, spreadOut(g, scale, shape, layout)])]
+  }
   const y = g.op('DequantizeLinear', [x, scale, zero], canonicalAttributes(c))
   const before = g.producerOf(x)
   if (before?.opType !== 'QuantizeLinear') return [y]
   return [g.op('Add', [y, straightThrough(c, before)])]
+}
+
+/** What DequantizeLinear gives of a value, a scale and a zero point ('' for none), for operators that hold one. */
+export function dequantized(c: UpgradeContext, inputs: readonly string[], axis: number): string {
+  const attributes = { axis: attr.int(axis) }
+  const node = { ...c.node, opType: 'DequantizeLinear', domain: '', attributes: new Map(Object.entries(attributes)) }
+  return upgradeDequantize({ ...c, node, inputs, attributes: () => attributes })[0] as string
 }
 
 /** Zero, with the gradient that passes through rounding: 1 where the rounded number is in range. */

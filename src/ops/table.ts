@@ -26,6 +26,7 @@ import { MICROSOFT, none, type Operator, refuse } from './operator.js'
 import { paddings } from './padding.js'
 import { microsoftPools, pools } from './pooling.js'
 import { microsoftQuantizations, quantizations } from './quantization.js'
+import { microsoftQuantizedOperators, quantizedOperators } from './quantizedOperators.js'
 import { randoms } from './random.js'
 import { rearrangements } from './rearrange.js'
 import { recurrent } from './recurrent/rows.js'
@@ -97,6 +98,7 @@ export const STANDARD = {
   ...regions,
   ...recurrent,
   ...quantizations,
+  ...quantizedOperators,
   ...normalizations,
   ...channelNormalizations,
   ...internal,
@@ -106,6 +108,7 @@ const MICROSOFTS = {
   ...microsoftProducts,
   ...microsoftDeterminants,
   ...microsoftQuantizations,
+  ...microsoftQuantizedOperators,
   ...microsoftConvolutions,
   ...microsoftPools,
   ...microsoftNormalizations,

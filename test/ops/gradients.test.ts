@@ -29,6 +29,7 @@ describe('gradients of operators', () => {
     const own = cases.filter((c) => c.domain === domain && c.opType === opType)
     const name = `${domain === '' ? '' : `${domain}.`}${opType}`
     const { gradient } = operator
+    if (WITHOUT_CASES.has(name) && gradient.kind === 'expanded') continue
 
     if (gradient.kind === 'rule' || gradient.kind === 'expanded') {
       it(`${name}: the rule equals central differences`, async () => {
@@ -85,7 +86,7 @@ describe('gradients of operators', () => {
   it('has no case for an operator that is not in the table', () => {
     const known = new Set(rows().map(({ domain, opType }) => `${domain}.${opType}`))
     for (const { domain, opType } of cases) assert.ok(known.has(`${domain}.${opType}`), opType)
-    for (const name of WITHOUT_CASES.keys()) assert.ok(known.has(`.${name}`), name)
+    for (const name of WITHOUT_CASES.keys()) assert.ok(known.has(name.includes('.') ? name : `.${name}`), name)
   })
 })
 

@@ -62,10 +62,9 @@ describe('operators: shapes, types and constants', () => {
   after(() => engine.close())
 
   for (const { domain, opType, operator } of rows()) {
-    const reason = domain === '' ? WITHOUT_CASES.get(opType) : undefined
-    if (reason !== undefined) continue
-    const own = cases.filter((c) => c.domain === domain && c.opType === opType)
     const name = `${domain === '' ? '' : `${domain}.`}${opType}`
+    if (WITHOUT_CASES.has(name)) continue
+    const own = cases.filter((c) => c.domain === domain && c.opType === opType)
     it(`${name}: as onnxruntime computes them`, async () => {
       assert.ok(own.length > 0, `${name} has no cases`)
       let constants = 0

@@ -1,4 +1,6 @@
 /** All cases, and the table's rows that have none with the reason. */
+import { MICROSOFT, type Operator } from '#graft/ops/operator.js'
+import { microsoftQuantizedOperators, quantizedOperators } from '#graft/ops/quantizedOperators.js'
 import { lookup } from '#graft/ops/table.js'
 import { activationCases, trigonometryCases } from './activations.js'
 import { bitCases } from './bits.js'
@@ -46,8 +48,15 @@ export const cases: readonly OperatorCase[] = [
   ...fusedWindowCases,
 ]
 
-/** Rows that stand for no node of a program. */
+const quantized = Object.entries({ '': quantizedOperators, [`${MICROSOFT}.`]: microsoftQuantizedOperators })
+  .flatMap(([prefix, table]) =>
+    Object.entries<Operator>(table).map(([opType, row]) => [`${prefix}${opType}`, row] as const),
+  )
+  .flatMap(([name, { gradient }]) => (gradient.kind === 'expanded' ? [name] : []))
+
+/** Rows that stand for no node of a program, or that quantized.test.ts has cases of. By domain and name. */
 export const WITHOUT_CASES: ReadonlyMap<string, string> = new Map([
+  ...quantized.map((name) => [name, 'rounds: no central difference is its gradient'] as const),
   ['Constant', 'read as an initializer, never appended'],
   ['NonMaxSuppression', 'gives a number of boxes that no shape can say'],
   ...['RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike', 'Bernoulli', 'Multinomial'].map(

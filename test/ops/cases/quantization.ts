@@ -2,7 +2,7 @@
 import { attr } from '#graft/graph/graph.js'
 import { type ElementType, sizeOf, type Tensor } from '#graft/graph/tensor.js'
 import { between } from '../../support/draw.js'
-import { constant, number, type OperatorCase, omitted, use, x } from './case.js'
+import { constant, number, type OperatorCase, omitted, plain, use, x } from './case.js'
 
 /** Integers of a type that differ, negative ones among them where there are any. */
 function integers(type: ElementType, dims: readonly number[]): Tensor {
@@ -18,6 +18,7 @@ const positive = between(0.5, 2)
 const axis = (value: number) => ({ axis: attr.int(value) })
 
 export const quantizationCases: readonly OperatorCase[] = [
+  use('DynamicQuantizeLinear', [plain([2, 3], [-0.4, 0.1, 2.3, 0.7, -1.1, 0])], { outputs: 3 }),
   use('DequantizeLinear', [of('int8', 3, 4), x([], positive)]),
   use('DequantizeLinear', [of('uint8', 2, 3, 5), x([], positive), of('uint8')]),
   use('DequantizeLinear', [of('int8', 4, 3, 2, 2), x([4], positive), of('int8', 4)], { attributes: axis(0) }),
