@@ -1,10 +1,13 @@
 /** Writes the pages of docs that are made from the code: the options of every verb, and the operators. */
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Operator } from '#graft/ops/operator.js'
+import { CANONICAL_OPSET, type Operator } from '#graft/ops/operator.js'
 import { rows } from '#graft/ops/table.js'
+import { NEWEST_OPSET, OLDEST_OPSET } from '#graft/passes/opset.js'
 import { describeOptions, optionsTable } from '#graft/tasks/schema.js'
 import { VERBS, type Verb } from '#graft/tasks/verbs.js'
+import { cases, WITHOUT_CASES } from '../test/ops/cases/index.js'
+import { FIRST_OPSET } from './opsets.js'
 
 const MADE = '<!-- Made from the code by `npm run docs`. -->'
 
@@ -39,36 +42,57 @@ export function optionsPage(): string {
   return `${parts.join('\n').trimEnd()}\n`
 }
 
-/** Every operator that is read, and what becomes of its gradient. */
+/** Every operator that is read, what becomes of its gradient, and how many tests hold it. */
 export function operatorsPage(): string {
+  const sorted = rows().sort((a, b) => compare(a.domain, b.domain) || compare(a.opType, b.opType))
+  const count = (kind: Operator['gradient']['kind']) =>
+    sorted.filter(({ operator }) => operator.gradient.kind === kind).length
   const parts = [
     MADE,
     '# Operators',
     '',
-    'What Graft can read in a model, and what can train through it. Every operator between the pixels and the features of a',
-    'backbone must be among these; what its old head is made of does not matter. `graft inspect` says it of a given model.',
+    'What Graft reads in a model, and what trains through it: the table that the engine works by, with the number of its',
+    `tests. ${sorted.length} operators; the gradient of ${count('rule') + count('expanded')} of them passes. \`graft inspect\` says it of a given model, \`graft check\``,
+    'tries it on that model.',
     '',
-    '- **yes**: the gradient passes through, with respect to every floating-point input that has one.',
+    '**gradient** says what becomes of it:',
+    '',
+    '- **yes**: it passes, with respect to every floating-point input that has one.',
     '- **none**: the derivative is zero almost everywhere or does not exist; nothing in front of the operator learns from it.',
     '- **refused**: there is a derivative, and this version does not compute it. The operator may stand in the frozen part of',
     '  a network; training a weight in front of it is refused, with the reason.',
     '- **as others**: the operator is written as those when a model is read, and trains as they do.',
     '',
-    '| operator | gradient | why |',
-    '|---|---|---|',
+    '**cases** counts uses of the operator, each with its own shapes and attributes, whose gradients the tests hold against central',
+    'differences and whose results and shapes they hold against onnxruntime. **opsets** are those in which the operator exists and is',
+    `read, of ${OLDEST_OPSET} to ${NEWEST_OPSET}; older and newer forms are rewritten to that of opset ${CANONICAL_OPSET}. Float types of other widths are computed in float32.`,
+    '',
+    'Control flow (`If`, `Loop`, `Scan`), sequences and model-local functions are resolved when a model is read, where conditions,',
+    'counts and lengths follow from shapes and constants.',
   ]
-  const sorted = rows().sort((a, b) => compare(a.domain, b.domain) || compare(a.opType, b.opType))
-  for (const { domain, opType, operator } of sorted) {
-    const name = domain === '' ? opType : `${domain}.${opType}`
-    parts.push(`| ${name} | ${gradientCells(operator.gradient)} |`)
+  for (const domain of new Set(sorted.map((row) => row.domain))) {
+    parts.push(
+      '',
+      `## ${domain === '' ? 'The standard' : domain}`,
+      '',
+      '| operator | gradient | cases | opsets | notes |',
+      '|---|---|---|---|---|',
+    )
+    for (const { opType, operator } of sorted.filter((row) => row.domain === domain)) {
+      const own = cases.filter((one) => one.domain === domain && one.opType === opType).length
+      const { answer, note } = gradientCells(operator.gradient)
+      const notes = [note, WITHOUT_CASES.get(opType)].filter((text) => text !== undefined && text !== '')
+      const opsets = domain === '' ? `${FIRST_OPSET[opType] ?? OLDEST_OPSET} to ${NEWEST_OPSET}` : '1'
+      parts.push(`| ${opType} | ${answer} | ${own === 0 ? '' : own} | ${opsets} | ${notes.join('; ')} |`)
+    }
   }
   return `${parts.join('\n')}\n`
 }
 
-function gradientCells(gradient: Operator['gradient']): string {
-  if (gradient.kind === 'rule') return 'yes | '
-  if (gradient.kind === 'expanded') return `as ${gradient.into} | `
-  return `${gradient.kind === 'none' ? 'none' : 'refused'} | ${gradient.reason}`
+function gradientCells(gradient: Operator['gradient']): { answer: string; note: string } {
+  if (gradient.kind === 'rule') return { answer: 'yes', note: '' }
+  if (gradient.kind === 'expanded') return { answer: 'as others', note: `as ${gradient.into}` }
+  return { answer: gradient.kind === 'none' ? 'none' : 'refused', note: gradient.reason }
 }
 
 /** The pages by their path. */

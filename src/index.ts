@@ -42,8 +42,18 @@ export {
   check,
 } from './tasks/anyModel/check.js'
 export type { Verdict } from './tasks/anyModel/differences.js'
+export type { Shapes } from './tasks/anyModel/draw.js'
+export { type ExportedTraining, exportTraining, type TrainingExportInput } from './tasks/anyModel/exportTraining.js'
+export {
+  type ExportedVariant,
+  type ExportVariantOptions,
+  exportVariant,
+  type VariantType,
+} from './tasks/anyModel/exportVariant.js'
 export { type GradientsOptions, gradients, type NamedTensors } from './tasks/anyModel/gradients.js'
 export type { ModelSource } from './tasks/anyModel/source.js'
+export type { TrainingDescription } from './tasks/anyModel/trainingFiles.js'
+export type { ModelComparison } from './tasks/imageClassification/compareModels.js'
 export { type FileInspection, inspectFile } from './tasks/imageClassification/inspect.js'
 export {
   type EvaluateOptions,

@@ -24,16 +24,18 @@ const HALF_MAX = 65504
 
 /** Matrices and kernels as float16 behind a Cast. What does not fit into float16 stays as it is. */
 export function halfVariant(model: Model): Variant {
-  return convert(model, ({ tensor }, name) => {
-    if (tensor.type !== 'float32') return undefined
-    const values = tensor.data as Float32Array
-    if (!values.every((v) => Math.abs(v) <= HALF_MAX)) return undefined
-    const half: Tensor = { type: 'float16', dims: tensor.dims, data: Uint16Array.from(values, numberToHalf) }
-    return {
-      stored: new Map([[name('fp16'), half]]),
-      node: { opType: 'Cast', inputs: [name('fp16')], attributes: new Map([['to', attr.int(1)]]) },
-    }
-  })
+  return convert(model, asHalf)
+}
+
+function asHalf({ tensor }: Weight, name: (part: string) => string): Smaller | undefined {
+  if (tensor.type !== 'float32') return undefined
+  const values = tensor.data as Float32Array
+  if (!values.every((v) => Math.abs(v) <= HALF_MAX)) return undefined
+  const half: Tensor = { type: 'float16', dims: tensor.dims, data: Uint16Array.from(values, numberToHalf) }
+  return {
+    stored: new Map([[name('fp16'), half]]),
+    node: { opType: 'Cast', inputs: [name('fp16')], attributes: new Map([['to', attr.int(1)]]) },
+  }
 }
 
 /** The axis that counts the output channels of a weight, by the operator and the input's position. */
@@ -66,17 +68,22 @@ function channelAxis({ opType, domain, attributes }: Node, position: number, ran
 /** From this opset on DequantizeLinear takes a scale a channel; before it a Cast and a Mul say the same. */
 const PER_AXIS = 13
 
+/** Fewer numbers a channel, as in depthwise convolutions, lose much by int8 and save little: rounding does not average out. */
+const LEAST_IN_CHANNEL = 33
+
 /**
  * Weights of convolutions, matrix products and look-up tables as int8 with one scale a channel, symmetric:
- * w = q s, s = max |w| / 127 over the channel, q = round(w / s).
+ * w = q s, s = max |w| / 127 over the channel, q = round(w / s). Those with few numbers a channel become float16.
  */
 export function quantisedVariant(model: Model): Variant {
   const perAxis = (model.opsets.get('') ?? 1) >= PER_AXIS
-  return convert(model, ({ tensor, readers }, name) => {
+  return convert(model, (weight, name) => {
+    const { tensor, readers } = weight
     const { dims } = tensor
     const axes = readers.map(({ node, position }) => channelAxis(node, position, dims.length))
     const axis = axes[0]
     if (axis === undefined || axes.some((other) => other === undefined)) return undefined
+    if (sizeOf(dims) < LEAST_IN_CHANNEL * (dims[axis] as number)) return asHalf(weight, name)
     const values = toFloat32(tensor).data as Float32Array
     if (!values.every(Number.isFinite)) return undefined
     const { quantised, scales } = quantise(values, dims, axis)

@@ -2,8 +2,8 @@
 import { GraftError } from '../base/errors.js'
 
 /** Oldest opset read: from 7 on, broadcasting is NumPy's. */
-const OLDEST_OPSET = 7
-const NEWEST_OPSET = 26
+export const OLDEST_OPSET = 7
+export const NEWEST_OPSET = 26
 
 export function checkOpset(opset: number, what: string): void {
   if (opset < OLDEST_OPSET || opset > NEWEST_OPSET)

@@ -1,4 +1,5 @@
 /** The verb `export --training`: the programs that train a model, for onnxruntime in any language. */
+import type { z } from 'zod'
 import { fileStatus, makeDirectory, paths, removeFile, renameFile, writeFileAtomic } from '#platform'
 import { GraftError, UsageError } from '../../base/errors.js'
 import type { Model, ValueInfo } from '../../graph/graph.js'
@@ -10,11 +11,22 @@ import { isFloat } from '../../ops/operator.js'
 import { compileTraining, type TrainingProgram } from '../../optim/trainingProgram.js'
 import { specialise } from '../../passes/specialise.js'
 import { learningRate, makeOptimizer } from '../../techniques/fineTuning/settings.js'
+import { parseOptions } from '../schema.js'
 import { chooseShapes, type Shapes } from './draw.js'
+import { exportSchema } from './options.js'
 import { modelPath } from './source.js'
 import { type TrainingDescription, trainingFiles } from './trainingFiles.js'
 
-export interface TrainingExportOptions {
+/** Options of `graft export --training`, with their defaults where they are left out. */
+export type TrainingExportInput = Omit<
+  z.input<typeof exportSchema>,
+  'model' | 'dtype' | 'data' | 'training' | 'out'
+> & {
+  /** The folder to write to. */
+  readonly out: string
+}
+
+interface TrainingExportOptions {
   readonly out: string
   /** cross-entropy: of softmax over the last of (N, C), with targets (N, C). mse: with targets in the output's shape. */
   readonly loss: 'cross-entropy' | 'mse'
@@ -57,7 +69,8 @@ const FORMULAS = {
  *
  * @throws GraftError where the model cannot be trained so, with the reason
  */
-export async function exportTraining(model: string, options: TrainingExportOptions): Promise<ExportedTraining> {
+export async function exportTraining(model: string, input: TrainingExportInput): Promise<ExportedTraining> {
+  const options = { ...parseOptions(exportSchema, { ...input, model, training: true }), out: input.out }
   await checkFolder(options.out)
   const path = await modelPath(model)
   const source = await openModel(path)
