@@ -7,7 +7,7 @@ import { NEWEST_OPSET, OLDEST_OPSET } from '#graft/passes/opset.js'
 import { describeOptions, optionsTable } from '#graft/tasks/schema.js'
 import { VERBS, type Verb } from '#graft/tasks/verbs.js'
 import { cases, WITHOUT_CASES } from '../test/ops/cases/index.js'
-import { FIRST_OPSET } from './opsets.js'
+import { FIRST_OPSET, LAST_OPSET } from './opsets.js'
 
 const MADE = '<!-- Made from the code by `npm run docs`. -->'
 
@@ -82,7 +82,8 @@ export function operatorsPage(): string {
       const own = cases.filter((one) => one.domain === domain && one.opType === opType).length
       const { answer, note } = gradientCells(operator.gradient)
       const notes = [note, WITHOUT_CASES.get(opType)].filter((text) => text !== undefined && text !== '')
-      const opsets = domain === '' ? `${FIRST_OPSET[opType] ?? OLDEST_OPSET} to ${NEWEST_OPSET}` : '1'
+      const opsets =
+        domain === '' ? `${FIRST_OPSET[opType] ?? OLDEST_OPSET} to ${LAST_OPSET[opType] ?? NEWEST_OPSET}` : '1'
       parts.push(`| ${opType} | ${answer} | ${own === 0 ? '' : own} | ${opsets} | ${notes.join('; ')} |`)
     }
   }

@@ -99,3 +99,6 @@ export const FIRST_OPSET: Readonly<Record<string, number>> = {
   Unique: 11,
   Where: 9,
 }
+
+/** The last opset with an operator that was withdrawn later. */
+export const LAST_OPSET: Readonly<Record<string, number>> = { Scatter: 10, Upsample: 9 }

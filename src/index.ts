@@ -52,7 +52,12 @@ export {
 } from './tasks/anyModel/exportVariant.js'
 export { type GradientsOptions, gradients, type NamedTensors } from './tasks/anyModel/gradients.js'
 export type { ModelSource } from './tasks/anyModel/source.js'
-export type { TrainingDescription } from './tasks/anyModel/trainingFiles.js'
+export type {
+  InputDescription,
+  ProgramDescription,
+  TensorDescription,
+  TrainingDescription,
+} from './tasks/anyModel/trainingFiles.js'
 export type { ModelComparison } from './tasks/imageClassification/compareModels.js'
 export { type FileInspection, inspectFile } from './tasks/imageClassification/inspect.js'
 export {

@@ -86,7 +86,7 @@ describe('variants', () => {
   for (const opset of [11, 13, 21]) {
     const network = everyPlace(opset)
     network.graph.initializers.set('last', weights([16, 12], 7))
-    cases.push([`opset ${opset}`, network, { x: floats([2, 4, 8, 8], waves(2, 512)) }, 7])
+    cases.push([`opset ${opset}`, network, { x: floats([2, 4, 8, 8], waves(2, 512)) }, 4])
   }
   cases.push([
     'a convolutional network',
@@ -107,7 +107,7 @@ describe('variants', () => {
         const { model: variant, converted } = make(network)
         const bytes = writeModel(variant)
         assert.ok(bytes.length < 0.8 * writeModel(network).length)
-        assert.ok(converted >= expected - 2, `${converted} converted`)
+        assert.ok(converted >= expected, `${converted} converted`)
         const found = (await runOnce(engine, readModel(bytes), feeds))[output]?.data as Float32Array
         let off = 0
         for (const [i, v] of exact.entries()) off = Math.max(off, Math.abs(v - (found[i] ?? Number.NaN)))
@@ -119,9 +119,9 @@ describe('variants', () => {
 
   it('leaves what does not fit', () => {
     const huge = model({
-      inputs: [value('x', [1, 32])],
+      inputs: [value('x', [1, 64])],
       outputs: [value('y', [1, 32])],
-      initializers: new Map([['w', float32([32, 32], new Float32Array(1024).fill(1e6))]]),
+      initializers: new Map([['w', float32([64, 32], new Float32Array(2048).fill(1e6))]]),
       nodes: [node('MatMul', ['x', 'w'], ['y'])],
     })
     assert.equal(halfVariant(huge).converted, 0)

@@ -14,19 +14,21 @@ export const APPLY_FILE = 'apply.onnx'
 export const STATE_FILE = 'state.safetensors'
 export const DESCRIPTION_FILE = 'training.json'
 
-interface TensorDescription {
+/** A tensor that a training program is fed, gives out or keeps. */
+export interface TensorDescription {
   readonly name: string
   /** As ONNX and NumPy call it. */
   readonly dtype: string
   readonly shape: readonly number[]
 }
 
-interface InputDescription extends TensorDescription {
+export interface InputDescription extends TensorDescription {
   /** What is fed: a batch of the model's input, its targets, the weight of each sample, or a learning rate. */
   readonly role: 'input' | 'targets' | 'sample weights' | 'rate'
 }
 
-interface ProgramDescription {
+/** One of the programs of an exported training. */
+export interface ProgramDescription {
   readonly file: string
   /** What is fed at each run, besides state. */
   readonly inputs: readonly InputDescription[]
