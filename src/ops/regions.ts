@@ -1,8 +1,16 @@
 /** Pooling over regions of a feature map that are given as boxes. */
-import { attr, floatAttribute, intAttribute, intsAttribute, type StaticType, stringAttribute } from '../graph/graph.js'
-import { float32, toNumbers } from '../graph/tensor.js'
+import {
+  attr,
+  floatAttribute,
+  intAttribute,
+  intsAttribute,
+  type Node,
+  type StaticType,
+  stringAttribute,
+} from '../graph/graph.js'
+import { float32, type Tensor, toNumbers } from '../graph/tensor.js'
 import { reshape, slice, transpose } from './emit.js'
-import { expanded, type InferContext, type Operator, refuse, type UpgradeContext } from './operator.js'
+import { type Emitter, type InferContext, type Operator, refuse, rule, type UpgradeContext } from './operator.js'
 
 const range = (count: number) => Float32Array.from({ length: count }, (_, i) => i)
 
@@ -26,8 +34,10 @@ interface Axis {
 function upgradeRoiAlign(c: UpgradeContext): readonly string[] {
   const { g } = c
   const [x, boxes, batches] = c.inputs as [string, string, string]
-  const mode = stringAttribute(c.node, 'mode', 'avg')
-  if (mode !== 'avg') return c.refuse(`has mode "${mode}"; Graft reads "avg". Export the model with average pooling`)
+  if (unread(g, c.node, boxes) !== undefined) {
+    const coordinate_transformation_mode = attr.string(halfPixel(c) ? 'half_pixel' : 'output_half_pixel')
+    return c.emit(c.inputs, { ...c.attributes(), coordinate_transformation_mode })
+  }
   const [n, channels, height, width] = g.shape(x) as [number, number, number, number]
   const regions = g.shape(boxes)[0] as number
   const rows = binWeights(c, { columns: [1, 3], size: height, bins: intAttribute(c.node, 'output_height', 1) })
@@ -49,14 +59,26 @@ function upgradeRoiAlign(c: UpgradeContext): readonly string[] {
   return [reshape(g, read, [regions, channels, high, wide])]
 }
 
+/** Until opset 15 coordinates were those of pixel corners, and a region was at least one pixel wide. */
+const halfPixel = (c: UpgradeContext): boolean =>
+  c.opset >= 16 && stringAttribute(c.node, 'coordinate_transformation_mode', 'half_pixel') === 'half_pixel'
+
+/** Why a node stays as it is, which runs but has no gradient; undefined where it can be written as products. */
+function unread(g: Emitter, node: Node, boxes: string): string | undefined {
+  if (stringAttribute(node, 'mode', 'avg') !== 'avg')
+    return 'which points its maxima come from is not given out; with mode "avg" it can be trained'
+  if (intAttribute(node, 'sampling_ratio', 0) <= 0 && !g.valueOf(boxes))
+    return 'it takes as many points as each region is large, and the regions are computed while running; with a sampling_ratio above 0 it can be trained'
+  return undefined
+}
+
 /** The weights (regions, bins, size) with which each bin reads the positions of an axis. */
 function binWeights(c: UpgradeContext, { columns: [from, to], size, bins }: Axis): string {
   const { g } = c
   const boxes = c.inputs[1] as string
   const regions = g.shape(boxes)[0] as number
   const scale = floatAttribute(c.node, 'spatial_scale', 1)
-  // Until opset 15 coordinates were those of pixel corners, and a region was at least one pixel wide.
-  const half = stringAttribute(c.node, 'coordinate_transformation_mode', 'half_pixel') === 'half_pixel' && c.opset >= 16
+  const half = halfPixel(c)
   const edge = (column: number) => {
     const scaled = g.op('Mul', [slice(g, boxes, 1, column, column + 1), g.float(scale)])
     return half ? g.op('Sub', [scaled, g.float(0.5)]) : scaled
@@ -90,11 +112,7 @@ function points(c: UpgradeContext, length: string, bins: number): { places: stri
     const places = range(ratio).map((k) => (k + 0.5) / ratio)
     return { places: g.constant(float32([1, 1, ratio], places)), shares: g.float(1 / ratio) }
   }
-  const lengths = g.valueOf(length)
-  if (!lengths)
-    return c.refuse(
-      'takes as many points as each region is large (sampling_ratio 0), and the regions are computed while running; export the model with sampling_ratio above 0',
-    )
+  const lengths = g.valueOf(length) as Tensor
   const counts = toNumbers(lengths).map((d) => Math.ceil(Math.fround(d / bins)))
   const most = Math.max(1, ...counts)
   const each = (f: (count: number, k: number) => number) =>
@@ -107,6 +125,12 @@ function points(c: UpgradeContext, length: string, bins: number): { places: stri
   return { places: each((count, k) => (k + 0.5) / count), shares: each((count) => 1 / count) }
 }
 
+function inferRoiAlign(c: InferContext): readonly StaticType[] {
+  const { type, shape } = c.type(0)
+  const size = ['output_height', 'output_width'].map((name) => intAttribute(c.node, name, 1))
+  return [{ type, shape: [c.shape(1)[0] as number, shape[1] as number, ...size] }]
+}
+
 function inferMaxRoiPool(c: InferContext): readonly StaticType[] {
   const { type, shape } = c.type(0)
   const pooled = intsAttribute(c.node, 'pooled_shape') ?? c.fail('has no pooled_shape')
@@ -114,7 +138,12 @@ function inferMaxRoiPool(c: InferContext): readonly StaticType[] {
 }
 
 export const regions = {
-  RoiAlign: expanded('MatMul', upgradeRoiAlign),
+  // Written as products when a model is read, wherever it can be.
+  RoiAlign: {
+    infer: inferRoiAlign,
+    upgrade: upgradeRoiAlign,
+    gradient: rule((c) => c.refuse(unread(c.g, c.node, c.input(1)) ?? 'it was not read from a model')),
+  },
   MaxRoiPool: {
     infer: inferMaxRoiPool,
     gradient: refuse(

@@ -1,6 +1,6 @@
 /** What spreads a map: transposed and deformable convolutions, unpooling, pooling over boxes. */
 import { type Attribute, attr } from '#graft/graph/graph.js'
-import { float32 } from '#graft/graph/tensor.js'
+import { float32, sizeOf } from '#graft/graph/tensor.js'
 import { between } from '../../support/draw.js'
 import { constant, float, int, ints, list, type OperatorCase, plain, text, use, whole, x } from './case.js'
 
@@ -120,6 +120,11 @@ const maps = whole([3], [1, 0, 1])
 const aligned = (attributes: Record<string, Attribute>, opset = 16) => [
   use('RoiAlign', [x([2, 3, 7, 6]), plain([3, 4], BOXES), maps], { attributes, opset }),
 ]
+const feed = (dims: readonly number[]) =>
+  plain(
+    dims,
+    Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin(3 * i)),
+  )
 const regions = [
   ...aligned({ output_height: int(2), output_width: int(3), sampling_ratio: int(2) }),
   ...aligned({ output_height: int(2), output_width: int(2), sampling_ratio: int(3), spatial_scale: float(0.7) }),
@@ -145,6 +150,25 @@ const regions = [
     attributes: { output_height: int(3), output_width: int(2) },
     opset: 16,
     note: 'beyond the map',
+  }),
+  use(
+    'RoiAlign',
+    [x([1, 2, 5, 5]), constant(float32([2, 4], [0.3, 0.4, 3.2, 2.7, 1.1, 1.2, 1.3, 1.4])), whole([2], [0, 0])],
+    {
+      attributes: { output_height: int(2), output_width: int(2) },
+      opset: 10,
+      note: 'as many points as the boxes are large',
+    },
+  ),
+  // Not written as others, so not differentiated.
+  use('RoiAlign', [feed([1, 2, 7, 6]), plain([3, 4], BOXES), whole([3], [0, 0, 0])], {
+    attributes: { mode: text('max'), output_height: int(2), output_width: int(3) },
+    opset: 10,
+  }),
+  use('RoiAlign', [feed([1, 2, 7, 6]), plain([3, 4], BOXES), whole([3], [0, 0, 0])], {
+    attributes: { output_height: int(3), output_width: int(2) },
+    opset: 16,
+    note: 'as many points as the boxes that are computed are large',
   }),
   use('MaxRoiPool', [x([1, 2, 6, 6]), plain([2, 5], [0, 0, 0, 4, 4, 0, 1, 1, 5, 3])], {
     attributes: { pooled_shape: list(2, 2) },
