@@ -17,6 +17,7 @@ export type {
   CurvePanel,
   DataSummary,
   LikelyLabelError,
+  MemoryUse,
   Mistake,
   Phase,
   Picture,

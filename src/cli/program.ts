@@ -206,7 +206,8 @@ async function readConfig(
     throw new UsageError(
       `--config ${path}: holds ${Array.isArray(value) ? 'an array' : String(value)}; expected an object of options.`,
     )
-  const { verb: written, version: _version, ...options } = value as Record<string, unknown>
+  // The version and the memory that was used are for readers.
+  const { verb: written, version: _version, memoryUse: _memoryUse, ...options } = value as Record<string, unknown>
   if (written !== undefined && written !== verb)
     throw new UsageError(`--config ${path}: is for \`graft ${String(written)}\`, not \`graft ${verb}\`.`)
   for (const key of Object.keys(options))

@@ -93,10 +93,20 @@ export interface Phase {
   readonly peakBytes?: number | undefined
 }
 
+/** How the training fitted into memory. */
+export interface MemoryUse {
+  /** 'every activation is kept', '40% of the forward pass is computed twice'. */
+  readonly plan: string
+  readonly predictedBytes: number
+  readonly measuredBytes: number
+}
+
 export interface Resources {
   readonly phases: readonly Phase[]
   readonly totalSeconds: number
   readonly peakBytes?: number | undefined
+  /** Of the training, where one took place. */
+  readonly memory?: MemoryUse | undefined
   readonly threads?: number | undefined
   /** 'Linux x64, 2 cores'. */
   readonly machine?: string | undefined

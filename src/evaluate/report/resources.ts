@@ -12,6 +12,7 @@ export function resources({ resources: used }: ReportData): Html | undefined {
   ].filter((text) => text !== undefined)
   const remembered = used.phases.some((phase) => phase.peakBytes !== undefined)
   return html`<p>${duration(used.totalSeconds)} in all${used.peakBytes !== undefined && `, at most ${size(used.peakBytes)} of memory`}${where.length > 0 && ` (${where.join(', ')})`}.</p>
+${used.memory && html`<p>Training: ${size(used.memory.predictedBytes)} of memory predicted, ${size(used.memory.measuredBytes)} measured (${used.memory.plan}).</p>`}
 ${
   used.phases.length > 0 &&
   table(used.phases, [

@@ -25,6 +25,11 @@ export function residentMemory(): number {
   return process.memoryUsage.rss()
 }
 
+/** Bytes that this process can still take: what the system has free, or less where a container limits it. */
+export function availableMemory(): number {
+  return process.availableMemory()
+}
+
 export function environment(name: string): string | undefined {
   const value = process.env[name]
   return value === undefined || value === '' ? undefined : value

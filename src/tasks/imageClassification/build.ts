@@ -10,6 +10,7 @@ import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
 import { openExtractor } from './features.js'
 import { baselines, type Judged, judge } from './judge.js'
+import { memoryUse } from './memory.js'
 import type { Finished } from './output.js'
 import { photoSource } from './pixels.js'
 import { chooseTechnique, type DataFacts, testShare, validationShare } from './plan.js'
@@ -96,6 +97,7 @@ export async function buildModel(
     technique: choice.outcome === undefined ? 'feature-extraction' : options.technique,
     epochs: choice.chosen.epochs,
     learningRate: options.findLr ? choice.learningRate : undefined,
+    memory: memoryUse(work, choice),
   })
   const splitRule = describeSplit(data, test.value, validation.value, options.seed)
   const report = await watch.time('Report', () =>

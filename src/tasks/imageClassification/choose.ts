@@ -10,11 +10,13 @@ import {
   linearLogits,
   type OutOfFold,
 } from '../../techniques/featureExtraction/classifier.js'
+import type { MemoryPlan } from '../../techniques/fineTuning/memory.js'
 import { learningRate } from '../../techniques/fineTuning/settings.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
 import { AbortedError } from '../../techniques/run/aborted.js'
 import { CLASSIFIER_TITLES } from './classifiers.js'
 import { type TuningJob, upperJob, wholeJob } from './jobs.js'
+import { decideMemory } from './memory.js'
 import { AUTO_MINUTES, better, fittingEpochs, type Tried } from './plan.js'
 import { fitOnFeatures, type Scored, scoreAt, startOf } from './probe.js'
 import { findRate, measureEpoch } from './rehearsal.js'
@@ -50,6 +52,8 @@ export interface Choice {
   /** The history of training, also where its result was not kept. */
   readonly outcome: TrainingOutcome | undefined
   readonly learningRate: number | undefined
+  /** Of the training, also where its result was not kept. */
+  readonly memory?: MemoryPlan
 }
 
 export async function choose(work: Workspace, tried: Tried): Promise<Choice> {
@@ -114,11 +118,19 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
       n: split.validation.length,
     })
   const job = options.unfreeze > 0 ? await watch.time('Features', () => upperJob(work, head)) : wholeJob(work, head)
-  const decided = await watch.time('Rehearsal', () => decideSchedule(work, job, tried))
+  let memory: MemoryPlan
+  try {
+    memory = await watch.time('Rehearsal', () => decideMemory(work, job))
+  } catch (error) {
+    if (tried !== 'both' || !(error instanceof GraftError)) throw error
+    context.warn(messageOf(error), error.remedy)
+    return keepProbe(work, `There was no memory for ${title.toLowerCase()}.`, probe)
+  }
+  const decided = await watch.time('Rehearsal', () => decideSchedule(work, job, tried, memory))
   if (decided.epochs === 0)
     return keepProbe(work, `There was no time for ${title.toLowerCase()}: ${decided.reason}`, probe)
 
-  const settings = tuningSettings(options, decided)
+  const settings = tuningSettings(options, { ...decided, memory })
   context.phase('fine-tuning', `Training: ${title}, ${settings.epochs} epoch${settings.epochs === 1 ? '' : 's'}`)
   let outcome: TrainingOutcome
   try {
@@ -154,7 +166,7 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
   const rate = learningRate(settings)
   if (keepsProbe) {
     const kept = await keepProbe(work, `${title} was not better on the ${n} validation photos.`, probe)
-    return { ...kept, items, outcome, learningRate: rate }
+    return { ...kept, items, outcome, learningRate: rate, memory }
   }
   const labels = labelsAt(work, split.validation)
   const temperature = outcome.validationLogits && fitTemperature(outcome.validationLogits, labels)
@@ -171,6 +183,7 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
     heldOut: fitted && heldOutOf(fitted, split.train),
     outcome,
     learningRate: rate,
+    memory,
   }
 }
 
@@ -213,7 +226,12 @@ interface DecidedSchedule {
 }
 
 /** Epochs by the time there is, and the rate. What depends on the clock is decided once and recorded. */
-async function decideSchedule(work: Workspace, job: TuningJob, tried: Tried): Promise<DecidedSchedule> {
+async function decideSchedule(
+  work: Workspace,
+  job: TuningJob,
+  tried: Tried,
+  memory: MemoryPlan,
+): Promise<DecidedSchedule> {
   const { options, context, directory, watch } = work
   const minutes =
     options.minutes === 'any'
@@ -222,7 +240,7 @@ async function decideSchedule(work: Workspace, job: TuningJob, tried: Tried): Pr
   let { epochs } = options
   let reason = 'as asked'
   if (minutes !== undefined) {
-    const settings = tuningSettings(options, { epochs, lr: options.lr })
+    const settings = tuningSettings(options, { epochs, lr: options.lr, memory })
     const found = await directory.decide('epochs', async () => {
       context.phase('plan', 'Timing a few steps')
       const seconds = await measureEpoch(work, job, settings)
@@ -241,7 +259,7 @@ async function decideSchedule(work: Workspace, job: TuningJob, tried: Tried): Pr
   if (epochs === 0 || !options.findLr) return { epochs, lr: options.lr, reason }
   context.phase('find-lr', 'Looking for the learning rate')
   const lr = await directory.decide('learningRate', () =>
-    findRate(work, job, tuningSettings(options, { epochs, lr: options.lr })),
+    findRate(work, job, tuningSettings(options, { epochs, lr: options.lr, memory })),
   )
   context.decide('learning rate', lr, 'a tenth of the rate at which the loss was lowest in the range test')
   return { epochs, lr, reason }

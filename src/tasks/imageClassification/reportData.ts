@@ -18,6 +18,7 @@ import type {
 } from '../../evaluate/report/data.js'
 import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
+import { memoryUse } from './memory.js'
 import { FEW_A_CLASS } from './plan.js'
 import { countsAt } from './prepare.js'
 import { describeRun, type RunFile } from './runFile.js'
@@ -70,6 +71,7 @@ export async function reportData(work: Workspace, findings: Findings): Promise<R
       phases: watch.phases(),
       totalSeconds: watch.seconds(),
       peakBytes: watch.peakBytes(),
+      memory: memoryUse(work, choice),
       threads: work.engine.threads,
       machine: `${systemName()}, ${cpuCount()} cores`,
     },

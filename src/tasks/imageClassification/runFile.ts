@@ -1,7 +1,7 @@
 /** The run file: the options that repeat a run, everything that was decided on the way filled in. */
 import { paths, runtimeVersions } from '#platform'
 import { VERSION } from '../../base/version.js'
-import type { Reproduction } from '../../evaluate/report/data.js'
+import type { MemoryUse, Reproduction } from '../../evaluate/report/data.js'
 import type { TrainOptions } from './trainOptions.js'
 
 export type RunFile = Readonly<Record<string, unknown>>
@@ -11,6 +11,7 @@ export interface DecidedRun {
   readonly technique: TrainOptions['technique']
   readonly epochs: number | undefined
   readonly learningRate: number | undefined
+  readonly memory: MemoryUse | undefined
 }
 
 /** The clock no longer decides: what it decided is written down. */
@@ -23,6 +24,7 @@ export function runFile(options: TrainOptions, data: string | undefined, decided
     data: data === undefined ? undefined : paths.resolve(data),
     out: out === undefined ? undefined : paths.resolve(out),
     threads: decided.threads,
+    ...(decided.memory === undefined ? {} : { memoryUse: decided.memory }),
     technique: decided.technique,
     minutes: 'any',
     findLr: false,

@@ -4,6 +4,7 @@ import { pairedDifference, wilsonInterval } from '../../evaluate/intervals.js'
 import type { ScratchComparison } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
 import { withTrained } from '../../models/edit.js'
+import { withPlan } from '../../techniques/fineTuning/memory.js'
 import { reinitialised } from '../../techniques/fineTuning/reinitialise.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import { memoryRunDirectory } from '../../techniques/run/directory.js'
@@ -11,6 +12,7 @@ import type { RunContext } from '../../techniques/run/run.js'
 import { assembledLogits } from './assemble.js'
 import { type BenefitContext, correctness } from './benefitContext.js'
 import type { TuningJob } from './jobs.js'
+import { planMemory } from './memory.js'
 import { photoSource } from './pixels.js'
 import { measureEpoch } from './rehearsal.js'
 import { augmentation, tuningSettings } from './settings.js'
@@ -62,10 +64,12 @@ export async function compareScratch({
     random: start.fork('training'),
   }
   const quiet: Workspace = { ...work, directory: memoryRunDirectory(), context: underBenefits(work.context) }
-  const settings = (epochs: number): TuningSettings => ({
+  const asked = (epochs: number): TuningSettings => ({
     ...tuningSettings(options, { epochs, lr: undefined }),
     ...SCRATCH,
   })
+  const memory = planMemory(work, job, asked(1))
+  const settings = (epochs: number) => withPlan(asked(epochs), memory)
   const anEpoch = await measureEpoch(quiet, job, settings(1))
   const given = ['Features', 'Classifier', 'Fine-tuning'].reduce((sum, part) => sum + watch.secondsOf(part), 0)
   const seconds = Math.min(given, left())

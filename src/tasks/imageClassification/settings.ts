@@ -1,5 +1,6 @@
 /** From the flat options to what the training loop takes. */
 import { type AugmentPolicy, augmentPolicy } from '../../data/augment.js'
+import { type MemoryPlan, withPlan } from '../../techniques/fineTuning/memory.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import type { TrainOptions } from './trainOptions.js'
 
@@ -7,12 +8,13 @@ import type { TrainOptions } from './trainOptions.js'
 export interface Decided {
   readonly epochs: number
   readonly lr: number | undefined
+  readonly memory?: MemoryPlan | undefined
 }
 
 export function tuningSettings(options: TrainOptions, decided: Decided): TuningSettings {
   const { mixup, cutmix } = options
   const policy = augmentation(options)
-  return {
+  const settings: TuningSettings = {
     schedule: options.schedule,
     epochs: decided.epochs,
     batch: options.batch,
@@ -35,6 +37,7 @@ export function tuningSettings(options: TrainOptions, decided: Decided): TuningS
     mix: mixup > 0 || cutmix > 0 ? { mixup, cutMix: cutmix, probability: 1 } : policy?.mix,
     checkpointSeconds: options.checkpointSeconds,
   }
+  return decided.memory === undefined ? settings : withPlan(settings, decided.memory)
 }
 
 export function augmentation(options: Pick<TrainOptions, 'augment'>): AugmentPolicy | undefined {

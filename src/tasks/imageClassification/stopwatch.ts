@@ -10,6 +10,8 @@ export interface Stopwatch {
   peakBytes(): number
   /** Seconds that a part took so far. */
   secondsOf(name: string): number
+  /** The most memory that a part took so far; 0 where it has not begun. */
+  peakBytesOf(name: string): number
   stop(): void
 }
 
@@ -48,6 +50,7 @@ export function startStopwatch(): Stopwatch {
     seconds: () => (now() - begun) / 1000,
     peakBytes: () => peak,
     secondsOf: (name) => parts.get(name)?.seconds ?? 0,
+    peakBytesOf: (name) => parts.get(name)?.peakBytes ?? 0,
     stop: () => clearInterval(timer),
   }
 }

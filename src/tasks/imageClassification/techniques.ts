@@ -26,6 +26,7 @@ type SharedTuning = Options<
   | 'labelSmoothing'
   | 'classWeights'
   | 'balancedSampling'
+  | 'memory'
 >
 
 /** A technique with its options. */

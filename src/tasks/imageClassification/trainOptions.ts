@@ -262,6 +262,16 @@ export const trainSchema = z.strictObject({
       description: 'threads for the arithmetic; the numbers depend on it a little, so it is recorded',
       ...budget,
     }),
+  memory: z
+    .string()
+    .regex(/^(auto|\d+(\.\d+)?\s*(MB|GB|MiB|GiB))$/i, 'expected auto or a size such as 800MB or 2GB')
+    .default('auto')
+    .meta({
+      description:
+        'how large the process may become while it trains, such as 800MB or 2GB; auto is what the machine has free. Where it is not enough, activations are computed twice, then batches divided; the result stays the same',
+      placeholder: 'SIZE',
+      ...budget,
+    }),
   checkpointSeconds: z
     .number()
     .min(0)

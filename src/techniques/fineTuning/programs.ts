@@ -1,6 +1,7 @@
 /** The programs of fine-tuning: the training step over the layers that train, and the forward pass with the same weights. */
 import { softmaxCrossEntropy } from '../../losses/crossEntropy.js'
-import { compileTraining, slotName, type TrainingProgram } from '../../optim/trainingProgram.js'
+import { compileTraining, STEP_OUTPUTS, slotName, type TrainingProgram } from '../../optim/trainingProgram.js'
+import { recompute } from '../../passes/memory/recompute.js'
 import { specialise } from '../../passes/specialise.js'
 import type { Program, StateBinding } from '../../runtime/types.js'
 import type { Network } from './network.js'
@@ -29,7 +30,7 @@ export function trainingProgram(
     batchNorm: settings.batchNorm === 'train' ? { kind: 'train', momentum: BATCH_NORM_MOMENTUM } : { kind: 'fold' },
   })
   const single = settings.layerDecay === 1
-  return compileTraining({
+  const program = compileTraining({
     forward,
     loss(g) {
       const logits = forward.value(network.logits)
@@ -48,6 +49,14 @@ export function trainingProgram(
     ...(settings.ema > 0 ? { ema: settings.ema } : {}),
     accumulate: settings.accumulate > 1,
   })
+  if (settings.recompute === undefined) return program
+  const { model, state } = program.step
+  const changed = recompute(model.graph, {
+    data: [network.input],
+    loss: STEP_OUTPUTS.loss,
+    ...settings.recompute,
+  })
+  return changed === undefined ? program : { ...program, step: { model: { ...model, graph: changed.graph }, state } }
 }
 
 /** The logits with the weights of the state store; `average` takes the moving averages of those in `trained`. */

@@ -4,6 +4,12 @@ import type { MixOptions } from '../../data/augment.js'
 import { adam, adamW, type Optimizer, sgd } from '../../optim/optimizer.js'
 import { resolveSchedule, type Schedule, type ScheduleName, warmUp } from '../../optim/schedules.js'
 
+/** Which part of the forward pass is computed twice to save memory; see `passes/memory/recompute.ts`. */
+export type Recomputation = {
+  readonly segments: number
+  readonly what: 'all' | 'cheap'
+}
+
 export interface TuningSettings {
   /** full and lp-ft train every layer from the first step on; gradual begins with the head (Howard and Ruder 2018). */
   readonly schedule: 'full' | 'lp-ft' | 'gradual'
@@ -34,6 +40,8 @@ export interface TuningSettings {
   /** Mixing of the photos of a batch. */
   readonly mix: MixOptions | undefined
   readonly checkpointSeconds: number
+  /** Where it is absent every activation is kept. */
+  readonly recompute?: Recomputation
 }
 
 const DEFAULT_RATES = { sgd: 0.002, adam: 1e-4, adamw: 1e-4 } as const
