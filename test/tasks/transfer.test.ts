@@ -127,11 +127,15 @@ for (const [name, given] of Object.entries(TECHNIQUES)) {
 
 test('a run file repeats the run', async () => {
   const out = join(folder, 'LP-FT')
-  const { verb, version, ...file } = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as TransferOptions & {
+  const written = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as TransferOptions & {
     verb: string
     version: string
+    memoryUse: { plan: string; predictedBytes: number; measuredBytes: number }
   }
+  const { verb, version, memoryUse, ...file } = written
   assert.deepEqual([verb, typeof version], ['train', 'string'])
+  assert.equal(memoryUse.plan, 'every activation is kept')
+  assert.ok(memoryUse.predictedBytes > 0 && memoryUse.measuredBytes > 0)
   await transfer({ ...file, out: join(folder, 'repeated') })
   assert.equal(bytesOf(join(folder, 'repeated')), bytesOf(out))
 })
