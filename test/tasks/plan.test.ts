@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseLimit } from '#graft/tasks/imageClassification/memory.js'
 import { trainSchema } from '#graft/tasks/imageClassification/options.js'
 import {
   better,
@@ -54,4 +55,11 @@ test('as many epochs as fit, and the better of two', () => {
   assert.equal(fittingEpochs(5, 60, -10), 0)
   assert.equal(better({ accuracy: 0.9, loss: 2 }, { accuracy: 0.8, loss: 1 }), 'first')
   assert.equal(better({ accuracy: 0.8, loss: 2 }, { accuracy: 0.8, loss: 1 }), 'second')
+})
+
+test('a limit of memory is a number with its unit', () => {
+  assert.equal(parseLimit('auto'), undefined)
+  assert.deepEqual(['800MB', '1.5 gb', '2GiB'].map(parseLimit), [8e8, 1.5e9, 2 ** 31])
+  for (const wrong of ['800', 'GB', '-1GB', '2TB', '1e3MB', '2GBx'])
+    assert.throws(() => parseLimit(wrong), /expected auto or a size such as 800MB/)
 })

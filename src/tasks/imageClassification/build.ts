@@ -10,7 +10,7 @@ import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
 import { openExtractor } from './features.js'
 import { baselines, type Judged, judge } from './judge.js'
-import { memoryUse } from './memory.js'
+import { memoryUse, parseLimit } from './memory.js'
 import type { Finished } from './output.js'
 import { photoSource } from './pixels.js'
 import { chooseTechnique, type DataFacts, testShare, validationShare } from './plan.js'
@@ -29,6 +29,7 @@ export async function buildModel(
 ): Promise<{ work: Workspace; finished: Finished }> {
   const { options, context, random, watch, engine } = base
   // The cheap part first: a mistake in a name is told before thousands of photos are read.
+  parseLimit(options.memory)
   checkSettings(tuningSettings(options, { epochs: options.epochs, lr: options.lr }))
   context.phase('backbone', `Opening the backbone ${options.backbone}`)
   const trunk = await openTrunk(options.backbone, options)

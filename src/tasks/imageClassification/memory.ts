@@ -1,5 +1,6 @@
 /** How a training is fitted into the memory that there is, and what is said about it. */
 import { availableMemory, residentMemory } from '#platform'
+import { UsageError } from '../../base/errors.js'
 import { size } from '../../evaluate/format.js'
 import type { MemoryUse } from '../../evaluate/report/data.js'
 import { type MemoryPlan, planTraining } from '../../techniques/fineTuning/memory.js'
@@ -14,9 +15,16 @@ const COMFORTABLE = 0.8
 
 const UNITS: Readonly<Record<string, number>> = { mb: 1e6, gb: 1e9, mib: 2 ** 20, gib: 2 ** 30 }
 
-/** '800MB' in bytes. */
-export function parseSize(text: string): number {
-  const [, number, unit] = /^([\d.]+)\s*([a-z]+)$/i.exec(text) as unknown as [string, string, string]
+/**
+ * '800MB' in bytes; undefined for 'auto'.
+ *
+ * @throws UsageError for anything else
+ */
+export function parseLimit(text: string): number | undefined {
+  if (text === 'auto') return undefined
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(MB|GB|MiB|GiB)$/i.exec(text) ?? []
+  if (number === undefined || unit === undefined)
+    throw new UsageError(`memory is "${text}"; expected auto or a size such as 800MB or 2GB.`)
   return Number(number) * (UNITS[unit.toLowerCase()] as number)
 }
 
@@ -35,7 +43,7 @@ export function planMemory(work: Workspace, job: TuningJob, settings: TuningSett
 }
 
 const limitOf = ({ options }: Workspace): number =>
-  options.memory === 'auto' ? residentMemory() + COMFORTABLE * availableMemory() : parseSize(options.memory)
+  parseLimit(options.memory) ?? residentMemory() + COMFORTABLE * availableMemory()
 
 /** Decides once a run, and says what. */
 export async function decideMemory(work: Workspace, job: TuningJob): Promise<MemoryPlan> {

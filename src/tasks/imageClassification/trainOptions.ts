@@ -264,7 +264,7 @@ export const trainSchema = z.strictObject({
     }),
   memory: z
     .string()
-    .regex(/^(auto|\d+(\.\d+)?\s*(MB|GB|MiB|GiB))$/i, 'expected auto or a size such as 800MB or 2GB')
+    .min(1)
     .default('auto')
     .meta({
       description:
