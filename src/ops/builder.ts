@@ -246,6 +246,8 @@ export class GraphBuilder implements Emitter {
     for (const input of node.inputs) {
       const tensor = input === '' ? undefined : read(input)
       if (input !== '' && !tensor) return undefined
+      // Folds compute with numbers.
+      if (tensor?.type === 'string') return undefined
       inputs.push(tensor)
     }
     try {

@@ -100,6 +100,9 @@ export async function runNodeTest(folder: string, name: string): Promise<NodeTes
     const found = await runValues(g, values, fed)
     const wrong = firstDifference(g, values, found, expected)
     if (wrong !== undefined) return result('differs', 'not run', wrong, reference)
+    // By agreement their gradient goes straight through the rounding, which differences do not.
+    if (model.graph.nodes.some((node) => /Quantize|QLinear|Integer/.test(node.opType)))
+      return result('passes', 'not run', '', reference)
     const gradient = await checkGradient(forward, values, fed, name)
     return result('passes', gradient.outcome, gradient.why, reference)
   } catch (error) {
@@ -215,8 +218,8 @@ function firstDifference(
     const { type, shape } = g.typeOf(values[i]!)
     if (!wanted) continue
     if (String(shape) !== String(wanted.dims)) return `output ${i}: inferred (${shape}), computed (${wanted.dims})`
-    const float = isFloat(wanted.type)
-    if (float ? type !== 'float32' : type !== wanted.type)
+    // Operators that compute with integers in place of floats are read as the float operators they stand for.
+    if (isFloat(wanted.type) ? type !== 'float32' : type !== wanted.type && type !== 'float32')
       return `output ${i}: inferred ${type}, computed ${wanted.type}`
     const narrow = wanted.type === 'float16' ? 4e-3 : wanted.type === 'bfloat16' ? 2e-2 : 1e-4
     const [a, b] = [toNumbers(tensor), toNumbers(wanted)]
@@ -233,13 +236,14 @@ const STEPS = [1e-2, 3e-3, 1e-3]
 const AGREES = 2e-2
 
 /**
- * The gradient of <cotangent, outputs> along random directions against central differences. The given inputs may lie on a
- * kink: a direction in which the differences themselves disagree from step to step proves nothing and is left out.
+ * The gradient of <cotangent, outputs> along random directions against central differences, a little beside the given inputs:
+ * these are often whole numbers, where there are kinks and ties. A direction in which the differences themselves disagree from
+ * step to step proves nothing and is left out.
  */
 async function checkGradient(
   forward: Specialised,
   values: readonly string[],
-  fed: Values,
+  given: Values,
   seed: string,
 ): Promise<{ outcome: Outcome; why: string }> {
   const g = forward.builder
@@ -250,6 +254,12 @@ async function checkGradient(
     data: Float32Array.from({ length: sizeOf(dims) }, () => random.normal()),
   })
   const losses = values.filter((value) => g.typeOf(value).type === 'float32')
+  const fed = Object.fromEntries(
+    Object.entries(given).map(([input, tensor]) => [
+      input,
+      { ...tensor, data: (tensor.data as Float32Array).map((value) => value + random.uniform(0.02, 0.1)) },
+    ]),
+  )
   const targets = Object.keys(fed).filter((name) => g.inputs.some((input) => input.name === name))
   if (losses.length === 0 || targets.length === 0) return { outcome: 'not run', why: '' }
   const cotangents = losses.map((value) => normal(g.shape(value)))
