@@ -279,6 +279,8 @@ export class GraphBuilder implements Emitter {
       },
       shape: (i) => (this.#types.get(name(i)) ?? fail(`reads "${name(i)}", which nothing produces`)).shape,
       numbers: (i) => {
+        if (sizeOf(this.typeOf(name(i)).shape) > FOLD_LIMIT)
+          return fail(`takes "${name(i)}" as a shape or index, which has more than ${FOLD_LIMIT} numbers`)
         const tensor = this.valueOf(name(i))
         if (!tensor)
           return fail(

@@ -7,6 +7,7 @@ import { GraftError } from '../base/errors.js'
 import { computedAs, isWidened, toFloat32 } from '../graph/convert.js'
 import { type Attribute, attr, describeNode, type Graph, intAttribute, type Model, type Node } from '../graph/graph.js'
 import { ELEMENT_TYPES, elementTypeOf, sizeOf, type Tensor } from '../graph/tensor.js'
+import { checkInputs } from '../ops/arity.js'
 import type { GraphBuilder } from '../ops/builder.js'
 import type { Attributes, Operator, UpgradeContext } from '../ops/operator.js'
 import { lookup } from '../ops/table.js'
@@ -202,6 +203,7 @@ export class Replay implements Replayer {
 
   #items(scope: Scope, node: Node, inputs: readonly Item[]): readonly Item[] {
     const called = this.#functions.of(node)
+    if (!called) checkInputs(node, scope.frame.opset)
     if (called) return readCall(this, scope, node, called, inputs)
     const control =
       node.domain === '' && Object.hasOwn(CONTROL_FLOW, node.opType) ? CONTROL_FLOW[node.opType] : undefined
