@@ -12,6 +12,7 @@ import { direction, judgeDirection, type Slope, UNDECIDED, type Verdict } from '
 import { chooseShapes, drawInputs, normalTensor, type Shapes } from './draw.js'
 import { type Feeds, someFeeds } from './feeds.js'
 import { type Gradients, modelGradients, type NamedTensors } from './gradients.js'
+import { withoutHugeNumbers } from './hugeNumbers.js'
 import { type ModelSource, openSource } from './source.js'
 
 export interface CheckOptions {
@@ -63,13 +64,14 @@ export interface CheckReport {
 
 /**
  * Holds the gradients that Graft computes for a model against central differences of the loss L = sum of <cotangent, output>,
- * for every float weight and every float input, along random directions. Runs the model as Graft reads it, in float32.
+ * for every float weight and every float input, along random directions. Runs the model as Graft reads it, in float32, but for
+ * numbers that stand for infinity in masks: they count as 1,000 with their sign, since beside them float32 knows no differences.
  *
  * @param model an `.onnx` file, a model folder, the name of a bundled backbone, or the bytes of a file
  * @throws GraftError where the model cannot be differentiated, with the reason; where feeds do not fit it
  */
 export async function check(model: ModelSource, options: CheckOptions = {}): Promise<CheckReport> {
-  const opened = await openSource(model)
+  const opened = withoutHugeNumbers(await openSource(model))
   const given = await givenFeeds(opened, options.feeds)
   const { threads, signal, seed = 0 } = options
   const random = new Random(seed, 'check')
@@ -151,8 +153,13 @@ export async function compareGradients(
         const d = direction(at, values, k, random.fork(kind, name, k, attempt))
         return judgeDirection({ at, gradient: values, loss, base: base.loss, terms: base.terms, tolerance }, d)
       }
-      if (forward.rounds(name)) {
-        compared.push({ kind, name, shape: tensor.dims, ...ROUNDED })
+      const reason = forward.rounds(name)
+        ? UNDECIDED.rounded
+        : at.every(Number.isFinite)
+          ? undefined
+          : UNDECIDED.infinite
+      if (reason !== undefined) {
+        compared.push({ kind, name, shape: tensor.dims, ...NOTHING, reason })
         continue
       }
       const slopes: Slope[] = []
@@ -190,13 +197,7 @@ async function voted(judge: (attempt: number) => Promise<Slope>): Promise<Slope>
   return all.sort(bySeverity)[(JURY - 1) / 2] as Slope
 }
 
-const ROUNDED: Slope = {
-  analytic: Number.NaN,
-  numeric: Number.NaN,
-  relative: Number.NaN,
-  verdict: 'undecided',
-  reason: UNDECIDED.rounded,
-}
+const NOTHING: Slope = { analytic: Number.NaN, numeric: Number.NaN, relative: Number.NaN, verdict: 'undecided' }
 
 interface Forward {
   readonly program: LoadedProgram

@@ -16,6 +16,7 @@ export type Verdict = 'ok' | 'kink?' | 'undecided' | 'wrong'
 export const UNDECIDED = {
   flat: 'the loss moves less than float32 rounds',
   undefined: 'the loss is not a number beside these inputs',
+  infinite: 'it is not finite, so it cannot be moved',
   rounded: 'a quantisation rounds it, and the gradient passes straight through by convention',
 } as const
 
@@ -96,6 +97,9 @@ interface Agreement {
   readonly rounding: number
 }
 
+/** The gradient is exactly zero and the loss does not move at all: below a threshold, between two steps. */
+const ZERO: Slope = { analytic: 0, numeric: 0, relative: 0, verdict: 'ok' }
+
 /** Judges one direction. */
 export async function judgeDirection(judging: Judging, d: Float64Array): Promise<Slope> {
   const { gradient, terms, tolerance } = judging
@@ -109,6 +113,7 @@ export async function judgeDirection(judging: Judging, d: Float64Array): Promise
     const trial = await tryStep(judging, d, step, unit)
     if (!trial) continue
     trials.push(trial)
+    if (size === 0 && trial.forward === 0 && trial.backward === 0) return ZERO
     if (!isReliable(trial, size)) continue
     const best = agreement(trial, size)
     if (best.off <= tolerance * best.scale + best.rounding) return slopeOf(trial, best, 'ok')
