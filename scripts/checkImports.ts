@@ -1,11 +1,13 @@
 /**
  * The import direction: `src` is a stack of rooms, and a room imports from its own level and from below, never from above.
- * Prints every import that goes against it, with the rule, and exits with 1. Cycles between files are the linter's business.
+ * And the browser entry: nothing that it loads needs Node. Prints every import that goes against it, with the rule, and exits
+ * with 1. Cycles between files are the linter's business.
  */
 import { readFile } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { glob } from 'tinyglobby'
-import ts from 'typescript'
+import { checkBrowser } from './checkBrowser.js'
+import { importsOf, type Violation } from './imports.js'
 
 /** From the bottom to the top. */
 const LEVELS = [
@@ -23,22 +25,25 @@ const BESIDE = ['data', 'evaluate']
 const KNOWS_BESIDE = LEVELS.findIndex((rooms) => rooms.some((room) => room === 'techniques'))
 
 /** Single files that a room may import besides. */
-const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = { models: ['data/preprocessor'] }
+const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
+  models: ['data/preprocessor'],
+  // The script that a browser starts as a worker: a program of its own.
+  'platform/browser/worker.ts': ['runtime/worker'],
+}
+
+/** The entries of the package: they give out what the rooms hold. */
+const ENTRIES = ['index', 'browser']
 
 /** Packages that belong to one room (or a part of it); Node's own modules stand as `node:`. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'node:': ['platform/node', 'cli'],
-  'onnxruntime-node': ['runtime'],
-  'onnxruntime-common': ['runtime'],
-  sharp: ['platform'],
-  tinyglobby: ['platform'],
+  'onnxruntime-node': ['runtime/onnxruntime'],
+  'onnxruntime-common': ['runtime/onnxruntime'],
+  'onnxruntime-web/wasm': ['runtime/onnxruntime'],
+  '#onnxruntime': ['runtime'],
+  sharp: ['platform/node'],
+  tinyglobby: ['platform/node'],
   commander: ['cli'],
-}
-
-export interface Violation {
-  readonly file: string
-  readonly imported: string
-  readonly rule: string
 }
 
 /**
@@ -53,9 +58,11 @@ export function ruleAgainst(file: string, imported: string): string | undefined 
   const from = roomOf(file)
   const to = roomOf(target)
   if (from === to || to === 'base') return undefined
+  if (EXCEPTIONS[file]?.includes(target)) return undefined
   if (to === 'platform') return 'what depends on the platform is imported as #platform'
-  if (from === 'index') return to === 'cli' ? 'the library does not need the command line' : undefined
-  if (to === 'index') return 'the rooms do not import the library they make up'
+  if (to === 'runtime' && target.startsWith('runtime/onnxruntime/')) return 'onnxruntime is imported as #onnxruntime'
+  if (ENTRIES.includes(from)) return to === 'cli' ? 'the library does not need the command line' : undefined
+  if (ENTRIES.includes(to)) return 'the rooms do not import the library they make up'
   if (EXCEPTIONS[from]?.includes(target)) return undefined
   const height = levelOf(from)
   if (height < 0) return `${from} imports only base and #platform`
@@ -82,11 +89,6 @@ function levelOf(room: string): number {
   return LEVELS.findIndex((rooms) => rooms.some((name) => name === room))
 }
 
-/** Everything that a module imports or exports from elsewhere, types and dynamic imports too. */
-export function importsOf(source: string): string[] {
-  return ts.preProcessFile(source, true, true).importedFiles.map(({ fileName }) => fileName)
-}
-
 export async function checkImports(folder: string): Promise<Violation[]> {
   const files = (await glob('**/*.ts', { cwd: folder })).sort()
   const checked = files.map(async (file) => {
@@ -100,7 +102,7 @@ export async function checkImports(folder: string): Promise<Violation[]> {
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename) {
-  const violations = await checkImports('src')
+  const violations = [...(await checkImports('src')), ...(await checkBrowser('.'))]
   for (const { file, imported, rule } of violations)
     console.error(`${relative('.', join('src', file))} imports '${imported}': ${rule}`)
   if (violations.length > 0) {

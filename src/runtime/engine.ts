@@ -2,7 +2,7 @@
  * The engine: onnxruntime sessions in a worker thread, so that progress, abort and Ctrl-C stay alive while a step runs.
  * Results depend on the thread count; it is part of what a run records.
  */
-import { cpuCount, startWorker } from '#platform'
+import { startWorker, threadCount } from '#platform'
 import { GraftError } from '../base/errors.js'
 import { needsDataFile, writeModel } from '../onnx/writer.js'
 import { type ModelOnDisk, putOnDisk } from './modelOnDisk.js'
@@ -10,8 +10,13 @@ import type { Envelope, Reply, Request } from './protocol.js'
 import type { HostTensor, Program } from './types.js'
 
 export interface EngineOptions {
-  /** Threads for the arithmetic. @default the machine's cores */
+  /** Threads for the arithmetic. @default the machine's cores; 1 on a web page that is not isolated from other origins */
   readonly threads?: number
+  /**
+   * Browsers only: the URL of onnxruntime-web's `ort-wasm-simd-threaded.wasm`. @default beside the worker's script, where
+   * most bundlers put it
+   */
+  readonly wasm?: string | URL
   /** Nothing is opened once it is aborted. An open engine goes on, so that a run can still save where it is. */
   readonly signal?: AbortSignal
 }
@@ -43,12 +48,13 @@ const shortened = (message: string): string =>
 
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   options.signal?.throwIfAborted()
-  const threads = options.threads ?? cpuCount()
+  const threads = threadCount(options.threads)
+  const settings = { threads, ...(options.wasm === undefined ? {} : { wasm: String(options.wasm) }) }
   const pending = new Map<
     number,
     { resolve: (tensors: Record<string, HostTensor>) => void; reject: (error: Error) => void }
   >()
-  const worker = startWorker(new URL('./worker.js', import.meta.url))
+  const worker = startWorker()
   let closed: Error | undefined
   let ended = false
   const fail = (error: Error) => {
@@ -107,7 +113,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
         onDisk.set(id, files)
         model = files.path
       } else model = writeModel(program.model)
-      await ask({ kind: 'load', program: id, model, state: program.state, threads })
+      await ask({ kind: 'load', program: id, model, state: program.state, settings })
       return {
         run: (feeds, { handOver = false } = {}) =>
           ask({ kind: 'run', program: id, feeds }, handOver ? buffersOf(feeds) : []),

@@ -1,5 +1,5 @@
 /** Messages between the engine and its worker. */
-import type { HostTensor, StateBinding } from './types.js'
+import type { HostTensor, RuntimeSettings, StateBinding } from './types.js'
 
 export type Request =
   | {
@@ -8,7 +8,7 @@ export type Request =
       /** The file's bytes, or its path. */
       readonly model: Uint8Array | string
       readonly state: readonly StateBinding[]
-      readonly threads: number
+      readonly settings: RuntimeSettings
     }
   | { readonly kind: 'run'; readonly program: number; readonly feeds: Readonly<Record<string, HostTensor>> }
   | { readonly kind: 'release'; readonly program: number }

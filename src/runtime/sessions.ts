@@ -1,32 +1,35 @@
 /**
- * Sessions and the state store, as they live inside the worker. The only file that imports onnxruntime.
+ * Sessions and the state store, as they live inside the worker. The only file that uses onnxruntime.
  *
- * State is kept in two sets of tensors that change places: a run reads one and writes the other, so that no weight is
- * copied. A state's spare is made when a program first writes it.
+ * Where onnxruntime fills the tensors it is given, state is kept in two sets of them that change places: a run reads one and
+ * writes the other, so that no weight is copied. A state's spare is made when a program first writes it.
  */
-import * as ort from 'onnxruntime-node'
-import type { HostTensor, StateBinding } from './types.js'
-
-type OrtTensor = ort.Tensor
+import { fillsOutputs, type InferenceSession, openSession, Tensor } from '#onnxruntime'
+import type { HostTensor, RuntimeSettings, StateBinding } from './types.js'
 
 interface Loaded {
-  readonly session: ort.InferenceSession
+  readonly session: InferenceSession
   readonly state: readonly StateBinding[]
   readonly returned: readonly string[]
 }
 
 interface Slot {
-  current: OrtTensor
-  spare: OrtTensor | undefined
+  current: Tensor
+  spare: Tensor | undefined
 }
 
 export class Sessions {
   readonly #programs = new Map<number, Loaded>()
   readonly #state = new Map<string, Slot>()
 
-  async load(id: number, model: Uint8Array | string, state: readonly StateBinding[], threads: number): Promise<void> {
-    const options: ort.InferenceSession.SessionOptions = {
-      intraOpNumThreads: threads,
+  async load(
+    id: number,
+    model: Uint8Array | string,
+    state: readonly StateBinding[],
+    settings: RuntimeSettings,
+  ): Promise<void> {
+    const session = await openSession(model, settings, {
+      intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
@@ -35,10 +38,7 @@ export class Sessions {
       // Waiting threads sleep: a spinning one takes its core from the decoding of the next photos.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: 3,
-    }
-    const session = await (typeof model === 'string'
-      ? ort.InferenceSession.create(model, options)
-      : ort.InferenceSession.create(model, options))
+    })
     const written = new Set(state.map((s) => s.output))
     this.#programs.set(id, { session, state, returned: session.outputNames.filter((name) => !written.has(name)) })
   }
@@ -46,27 +46,27 @@ export class Sessions {
   async run(id: number, feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
     const program = this.#programs.get(id)
     if (!program) throw new Error(`program ${id} is not loaded`)
-    const inputs: Record<string, OrtTensor> = {}
+    const inputs: Record<string, Tensor> = {}
     for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(tensor)
-    const fetches: Record<string, OrtTensor | null> = {}
+    const fetches: Record<string, Tensor | null> = {}
     for (const name of program.returned) fetches[name] = null
     const written: { slot: Slot; output: string }[] = []
     for (const { name, input, output } of program.state) {
       const slot = this.#slot(name)
       inputs[input] = slot.current
       if (output === undefined) continue
-      slot.spare ??= likeTensor(slot.current)
-      fetches[output] = slot.spare
+      if (fillsOutputs) slot.spare ??= likeTensor(slot.current)
+      fetches[output] = slot.spare ?? null
       written.push({ slot, output })
     }
     const results = await program.session.run(inputs, fetches)
     for (const { slot, output } of written) {
-      // onnxruntime-node fills the tensor it was given; other flavours return a new one and leave it as it was.
-      const next = results[output] as OrtTensor
-      slot.spare = slot.current
+      // The tensor that was given, filled; or, in a browser, a new one.
+      const next = results[output] as Tensor
+      if (fillsOutputs) slot.spare = slot.current
       slot.current = next
     }
-    return Object.fromEntries(program.returned.map((name) => [name, toHost(results[name] as OrtTensor, false)]))
+    return Object.fromEntries(program.returned.map((name) => [name, toHost(results[name] as Tensor, false)]))
   }
 
   async release(id: number): Promise<void> {
@@ -91,16 +91,16 @@ export class Sessions {
   }
 }
 
-function toOrt(tensor: HostTensor): OrtTensor {
-  return new ort.Tensor(tensor.type, tensor.data as Float32Array, tensor.dims as number[]) as OrtTensor
+function toOrt(tensor: HostTensor): Tensor {
+  return new Tensor(tensor.type, tensor.data as Float32Array, tensor.dims as number[]) as Tensor
 }
 
-function likeTensor(tensor: OrtTensor): OrtTensor {
-  return new ort.Tensor('float32', new Float32Array(tensor.size), tensor.dims as number[]) as OrtTensor
+function likeTensor(tensor: Tensor): Tensor {
+  return new Tensor('float32', new Float32Array(tensor.size), tensor.dims as number[]) as Tensor
 }
 
 /** State is copied (the worker keeps writing to it); what a run returned is handed over. */
-function toHost(tensor: OrtTensor, copy: boolean): HostTensor {
+function toHost(tensor: Tensor, copy: boolean): HostTensor {
   const data = tensor.data as HostTensor['data']
   return { type: tensor.type as HostTensor['type'], dims: [...tensor.dims], data: copy ? data.slice() : data }
 }

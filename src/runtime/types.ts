@@ -21,5 +21,12 @@ export interface Program {
   readonly state: readonly StateBinding[]
 }
 
+/** What onnxruntime is told once, before the first session. */
+export interface RuntimeSettings {
+  readonly threads: number
+  /** Where a browser finds onnxruntime's WebAssembly; undefined is beside the script. */
+  readonly wasm?: string
+}
+
 export const floats = (dims: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', dims, data })
 export const scalarTensor = (value: number): HostTensor => floats([], Float32Array.of(value))

@@ -27,7 +27,7 @@ port.receive((message) => {
 async function serve(request: Request): Promise<Readonly<Record<string, HostTensor>>> {
   switch (request.kind) {
     case 'load':
-      await sessions.load(request.program, request.model, request.state, request.threads)
+      await sessions.load(request.program, request.model, request.state, request.settings)
       return {}
     case 'run':
       return sessions.run(request.program, request.feeds)

@@ -1,19 +1,14 @@
 /** Worker threads. */
 import { parentPort, Worker } from 'node:worker_threads'
 import { InternalError, messageOf } from '../../base/errors.js'
+import type { WorkerHandle, WorkerPort } from '../worker.js'
+import { cpuCount } from './system.js'
 
-export interface WorkerHandle {
-  /** @param handedOver buffers in the message that move to the worker instead of being copied */
-  send(message: unknown, handedOver?: readonly ArrayBuffer[]): void
-  receive(listener: (message: unknown) => void): void
-  /** Called once when the worker ends without having been stopped. */
-  onExit(listener: (reason: string) => void): void
-  stop(): Promise<void>
-}
+export type { WorkerHandle, WorkerPort } from '../worker.js'
 
-/** Starts a module as a worker that does not keep the process alive while idle. */
-export function startWorker(module: URL): WorkerHandle {
-  const worker = new Worker(module)
+/** Starts the engine's worker, which does not keep the process alive while idle. */
+export function startWorker(): WorkerHandle {
+  const worker = new Worker(new URL('../../runtime/worker.js', import.meta.url))
   let stopping = false
   let waiting = 0
   worker.unref()
@@ -42,7 +37,7 @@ export function startWorker(module: URL): WorkerHandle {
 }
 
 /** The worker's end of the line. */
-export function workerPort(): { send(message: unknown): void; receive(listener: (message: unknown) => void): void } {
+export function workerPort(): WorkerPort {
   const port = parentPort
   if (!port) throw new InternalError('not running as a worker')
   return {
@@ -51,4 +46,9 @@ export function workerPort(): { send(message: unknown): void; receive(listener: 
       port.on('message', listener)
     },
   }
+}
+
+/** How many threads compute, where so many are asked for. */
+export function threadCount(wanted: number | undefined): number {
+  return wanted ?? cpuCount()
 }

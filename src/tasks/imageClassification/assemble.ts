@@ -1,32 +1,17 @@
 /** The network that is saved: the backbone with its new head, as one ONNX graph from `pixel_values` to `logits`. */
-import { GraftError } from '../../base/errors.js'
-import { type Matrix, matrix, row } from '../../base/matrix.js'
+import { type Matrix, matrix } from '../../base/matrix.js'
 import type { Model } from '../../graph/graph.js'
 import { LOGITS } from '../../models/attach.js'
-import { freshName, renameValues, valueNames, withTrained } from '../../models/edit.js'
+import { withTrained } from '../../models/edit.js'
 import { PIXELS } from '../../models/imageInput.js'
 import { withFloatWeights } from '../../passes/floatWeights.js'
 import { floats } from '../../runtime/types.js'
-import type { FittedClassifier, LinearHead } from '../../techniques/featureExtraction/classifier.js'
-import { appendHead } from '../../techniques/featureExtraction/headNodes.js'
+import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { SampleSource } from '../../techniques/fineTuning/network.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
 import { type Trunk, withHead } from './trunk.js'
 import { trainedTensors } from './tuning.js'
 import type { Workspace } from './workspace.js'
-
-/** The frozen backbone with a fitted classifier. */
-export function classifierModel(trunk: Trunk, classifier: FittedClassifier): Model {
-  if (classifier.linear !== undefined) return withHead(trunk, classifier.linear)
-  const taken = valueNames(trunk.body.model.graph)
-  const renames = new Map(taken.has(LOGITS) ? [[LOGITS, freshName(taken, `backbone.${LOGITS}`)]] : [])
-  const body = renameValues(trunk.body.model, renames)
-  const graph = { ...body.graph, nodes: [...body.graph.nodes], initializers: new Map(body.graph.initializers) }
-  const features = renames.get(trunk.body.output) ?? trunk.body.output
-  appendHead(graph, classifier.nodes(features, LOGITS, 'graft.head.'))
-  graph.outputs = [{ name: LOGITS, type: 'float32', shape: ['batch', classifier.classes] }]
-  return { ...body, graph }
-}
 
 /** The backbone with what was trained; logits divided by the temperature. */
 export function tunedModel(trunk: Trunk, start: LinearHead, outcome: TrainingOutcome, temperature: number): Model {
@@ -61,23 +46,4 @@ export async function assembledLogits(
   } finally {
     await program.release()
   }
-}
-
-/** Largest difference allowed between what was trained and what was written back, as a part of the largest logit. */
-const TOLERANCE = 2e-3
-
-/** @throws GraftError where the assembled model does not say what the trained one said */
-export function checkEqual(assembled: Matrix, trained: Matrix): void {
-  let largest = 1
-  let difference = 0
-  for (let i = 0; i < assembled.rows; i++)
-    row(trained, i).forEach((value, c) => {
-      largest = Math.max(largest, Math.abs(value))
-      difference = Math.max(difference, Math.abs(value - row(assembled, i)[c]!))
-    })
-  if (!(difference <= TOLERANCE * largest))
-    throw new GraftError(
-      `The model to be saved does not give the logits that were trained: they differ by ${difference.toPrecision(3)}, the largest being ${largest.toPrecision(3)}.`,
-      { remedy: 'Nothing was saved. Please report this with the backbone that was used.' },
-    )
 }

@@ -4,8 +4,10 @@ import { type Matrix, takeRows } from '../../base/matrix.js'
 import type { ImageDataset } from '../../data/types.js'
 import type { Benefits } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
+import { classifierModel } from '../../techniques/featureExtraction/assemble.js'
+import { checkEqual } from '../../techniques/fineTuning/checkEqual.js'
 import { checkSettings } from '../../techniques/fineTuning/settings.js'
-import { assembledLogits, checkEqual, classifierModel, tunedModel } from './assemble.js'
+import { assembledLogits, tunedModel } from './assemble.js'
 import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
 import { openExtractor } from './features.js'
@@ -185,7 +187,7 @@ async function assembleAndJudge(
     return { model, judged: judge(work, CHOOSING, split.validation, logits) }
   }
   const { classifier, trained } = chosen
-  const model = classifierModel(trunk, classifier)
+  const model = classifierModel(trunk.backbone.model, trunk.point, trunk.body, classifier)
   const some = trained.slice(0, CHECKED)
   checkEqual(await logitsOf(model, some), classifier.logits(takeRows(features, some)))
   progress.set(CHECKED)

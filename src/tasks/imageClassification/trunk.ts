@@ -2,21 +2,14 @@
 import { GraftError } from '../../base/errors.js'
 import { type ImageTransform, imageTransform } from '../../data/transform.js'
 import type { Model } from '../../graph/graph.js'
-import { float32 } from '../../graph/tensor.js'
-import {
-  attachHead,
-  type CutModel,
-  cut,
-  type FeaturePoint,
-  HEAD_BIAS,
-  HEAD_WEIGHT,
-  LOGITS,
-} from '../../models/attach.js'
+import { type CutModel, cut, type FeaturePoint, HEAD_BIAS, HEAD_WEIGHT, LOGITS } from '../../models/attach.js'
 import { type Backbone, type BackboneOptions, resolveBackbone } from '../../models/backbone.js'
 import { type Block, findBlocks } from '../../models/blocks.js'
+import { completePoint } from '../../models/featurePoint.js'
 import { extract } from '../../passes/extract.js'
 import { withFloatWeights } from '../../passes/floatWeights.js'
 import { specialise } from '../../passes/specialise.js'
+import { linearModel } from '../../techniques/featureExtraction/assemble.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { Network } from '../../techniques/fineTuning/network.js'
 
@@ -33,40 +26,20 @@ export interface Trunk {
 export async function openTrunk(spec: string, options: BackboneOptions): Promise<Trunk> {
   const backbone = await resolveBackbone(spec, options)
   const transform = imageTransform(backbone.preprocessor)
-  const point = completePoint(backbone, transform)
+  const { model, head, inputName } = backbone
+  const point = completePoint(model, head.features, { [inputName]: [1, 3, transform.height, transform.width] })
   return {
     backbone,
     transform,
     point,
-    blocks: findBlocks(backbone.model, point.features),
-    body: cut(backbone.model, point),
+    blocks: findBlocks(model, point.features),
+    body: cut(model, point),
   }
-}
-
-/** The file does not always say how many axes the features have; their static shape does. */
-function completePoint(backbone: Backbone, transform: ImageTransform): Trunk['point'] {
-  const { model, head } = backbone
-  const shapes = { [backbone.inputName]: [1, 3, transform.height, transform.width] }
-  const found = specialise(model, { shapes, outputs: [head.features] })
-  const shape = found.builder.shape(found.value(head.features))
-  const width = shape.length === 2 ? shape[1] : shape.length === 3 ? shape[2] : shape[1]
-  if (shape.length < 2 || shape.length > 4 || width === undefined)
-    throw new GraftError(
-      `The features "${head.features}" have the shape (${shape.join(', ')}); expected (N, D), (N, T, D) or (N, C, H, W).`,
-      {
-        remedy: 'Choose another value with --features; `graft inspect` lists the ends of all blocks with their shapes.',
-      },
-    )
-  return { features: head.features, rank: shape.length, width }
 }
 
 /** The whole network with a linear head, (C, D) and (C). */
 export function withHead(trunk: Trunk, head: LinearHead): Model {
-  return attachHead(trunk.backbone.model, trunk.point, {
-    classes: head.weight.rows,
-    weight: float32([head.weight.rows, head.weight.columns], head.weight.data),
-    bias: float32([head.bias.length], head.bias),
-  })
+  return linearModel(trunk.backbone.model, trunk.point, head)
 }
 
 /** All of the network as something that trains, every block and the head. */

@@ -1,0 +1,22 @@
+/** The last check before a model is given out: it says what the trained one said. */
+import { GraftError } from '../../base/errors.js'
+import { type Matrix, row } from '../../base/matrix.js'
+
+/** Largest difference allowed between what was trained and what was written back, as a part of the largest logit. */
+const TOLERANCE = 2e-3
+
+/** @throws GraftError where the assembled model does not say what the trained one said */
+export function checkEqual(assembled: Matrix, trained: Matrix): void {
+  let largest = 1
+  let difference = 0
+  for (let i = 0; i < assembled.rows; i++)
+    row(trained, i).forEach((value, c) => {
+      largest = Math.max(largest, Math.abs(value))
+      difference = Math.max(difference, Math.abs(value - row(assembled, i)[c]!))
+    })
+  if (!(difference <= TOLERANCE * largest))
+    throw new GraftError(
+      `The model to be saved does not give the logits that were trained: they differ by ${difference.toPrecision(3)}, the largest being ${largest.toPrecision(3)}.`,
+      { remedy: 'Nothing was saved. Please report this with the backbone that was used.' },
+    )
+}
