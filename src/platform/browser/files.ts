@@ -24,6 +24,7 @@ export const packageDirectory = reading
 export const cacheDirectory = reading
 export const temporaryDirectory = reading
 export const sha256File = reading
+export const fileBeside = reading
 
 export const writeFileAtomic = writing
 export const appendFileSynced = writing

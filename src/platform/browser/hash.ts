@@ -3,6 +3,8 @@
  * names and compares contents, and guards no secret.
  */
 
+import { yieldTurn } from './system.js'
+
 /** SHA-256 in lower-case hexadecimal (FIPS 180-4). */
 export function sha256(content: Uint8Array | string): string {
   return sha256Of([content])
@@ -10,36 +12,56 @@ export function sha256(content: Uint8Array | string): string {
 
 /** SHA-256 of several pieces in turn. */
 export function sha256Of(pieces: Iterable<Uint8Array | string>): string {
-  const state = Uint32Array.from(ROOTS, fractionBits)
-  const block = new Uint8Array(64)
-  let filled = 0
-  let total = 0
+  const hash = new Sha256()
+  for (const piece of pieces) hash.update(piece)
+  return hash.digest()
+}
+
+/** SHA-256 of pieces that are made one by one; each may be let go before the next is made. */
+export async function sha256Pieces(pieces: Iterable<Uint8Array>): Promise<string> {
+  const hash = new Sha256()
   for (const piece of pieces) {
+    hash.update(piece)
+    await yieldTurn()
+  }
+  return hash.digest()
+}
+
+class Sha256 {
+  readonly #state = Uint32Array.from(ROOTS, fractionBits)
+  readonly #block = new Uint8Array(64)
+  #filled = 0
+  #total = 0
+
+  update(piece: Uint8Array | string): void {
     const bytes = typeof piece === 'string' ? new TextEncoder().encode(piece) : piece
-    total += bytes.length
-    let at = 0
-    while (at < bytes.length) {
-      const part = bytes.subarray(at, at + 64 - filled)
-      block.set(part, filled)
+    this.#total += bytes.length
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + 64 - this.#filled)
+      this.#block.set(part, this.#filled)
       at += part.length
-      filled += part.length
-      if (filled < 64) break
-      compress(state, block)
-      filled = 0
+      this.#filled += part.length
+      if (this.#filled < 64) break
+      compress(this.#state, this.#block)
+      this.#filled = 0
     }
   }
-  // A one bit, zeros up to the last eight bytes of a block, and the length in bits.
-  block.fill(0, filled)
-  block[filled] = 0x80
-  if (filled >= 56) {
-    compress(state, block)
-    block.fill(0)
+
+  /** Ends with a one bit, zeros up to the last eight bytes of a block, and the length in bits. */
+  digest(): string {
+    const block = this.#block
+    block.fill(0, this.#filled)
+    block[this.#filled] = 0x80
+    if (this.#filled >= 56) {
+      compress(this.#state, block)
+      block.fill(0)
+    }
+    const view = new DataView(block.buffer)
+    view.setUint32(56, Math.floor(this.#total / 2 ** 29))
+    view.setUint32(60, (this.#total << 3) >>> 0)
+    compress(this.#state, block)
+    return Array.from(this.#state, (word) => word.toString(16).padStart(8, '0')).join('')
   }
-  const view = new DataView(block.buffer)
-  view.setUint32(56, Math.floor(total / 2 ** 29))
-  view.setUint32(60, (total << 3) >>> 0)
-  compress(state, block)
-  return Array.from(state, (word) => word.toString(16).padStart(8, '0')).join('')
 }
 
 const PRIMES = firstPrimes(64)

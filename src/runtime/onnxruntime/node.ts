@@ -13,7 +13,5 @@ export function openSession(
   _settings: RuntimeSettings,
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
-  return typeof model === 'string'
-    ? InferenceSession.create(model, options)
-    : InferenceSession.create(model, options)
+  return typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options)
 }
