@@ -24,6 +24,11 @@ export const residentMemory = absent(
   "Look at it in the browser's own task manager.",
 )
 
+export const availableMemory = absent(
+  'does not say how much memory is free',
+  'Give a limit yourself, or try the training with a smaller batch.',
+)
+
 /** There are no environment variables. */
 export function environment(_name: string): string | undefined {
   return undefined
