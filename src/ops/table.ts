@@ -48,9 +48,7 @@ const internal = {
       if (branch?.kind !== 'graph') return c.fail('has no then_branch')
       return branch.value.outputs.map((output) => ({ type: output.type, shape: staticShape(output.shape, c.fail) }))
     },
-    // Only training programs have branches; what a model's own branch reads from outside would go unseen.
-    upgrade: (c) => c.refuse('is a branch, which this version does not read; export the model without control flow'),
-    gradient: refuse('branches are not trained by this version'),
+    gradient: refuse('its branch is chosen while running; a branch that is known before is read in its place'),
   },
 } as const satisfies Record<string, Operator>
 

@@ -148,6 +148,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
 }
 
+export const SEQUENCE_OPERATORS: readonly string[] = Object.keys(READERS)
+
 /** Whether the operator makes or takes sequences or optional values. */
 export const isSequenceOperator = ({ domain, opType }: Node): boolean => domain === '' && Object.hasOwn(READERS, opType)
 

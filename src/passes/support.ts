@@ -7,8 +7,9 @@ import { describeNode, type Graph, type Model, type Node } from '../graph/graph.
 import { reads } from '../onnx/names.js'
 import { MICROSOFT } from '../ops/operator.js'
 import { lookup } from '../ops/table.js'
+import { CONTROL_FLOW } from './controlFlow.js'
 import { Functions } from './functions.js'
-import { isSequenceOperator } from './sequences.js'
+import { isSequenceOperator, SEQUENCE_OPERATORS } from './sequences.js'
 
 /** What the engine says of a node. */
 export interface Support {
@@ -47,6 +48,18 @@ export function supportsOf(model: Model): Supports {
   const data = dependents(model.graph.nodes, new Set(model.graph.inputs.map((input) => input.name)))
   return (node) => support(node, { data, functions, calls: [] })
 }
+
+/** Operators that a program never holds, because they are resolved when a model is read: what becomes of each. */
+export const RESOLVED: ReadonlyMap<string, string> = new Map([
+  ...Object.keys(CONTROL_FLOW).map((name): [string, string] => [
+    name,
+    `${name === 'If' ? 'the branch that is chosen' : 'its iterations'}, where that is known once shapes are; refused where the data decide`,
+  ]),
+  ...SEQUENCE_OPERATORS.map((name): [string, string] => [
+    name,
+    'its tensors; positions and sizes must be known once shapes are',
+  ]),
+])
 
 interface Surroundings {
   /** Values that depend on the contents of a graph input, not only on its shape. */
