@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { CANONICAL_OPSET, type Operator } from '#graft/ops/operator.js'
 import { rows } from '#graft/ops/table.js'
 import { NEWEST_OPSET, OLDEST_OPSET } from '#graft/passes/opset.js'
+import { RESOLVED } from '#graft/passes/support.js'
 import { describeOptions, optionsTable } from '#graft/tasks/schema.js'
 import { VERBS, type Verb } from '#graft/tasks/verbs.js'
 import { cases, WITHOUT_CASES } from '../test/ops/cases/index.js'
@@ -44,7 +45,9 @@ export function optionsPage(): string {
 
 /** Every operator that is read, what becomes of its gradient, and how many tests hold it. */
 export function operatorsPage(): string {
-  const sorted = rows().sort((a, b) => compare(a.domain, b.domain) || compare(a.opType, b.opType))
+  const sorted = rows()
+    .filter(({ domain, opType }) => domain !== '' || !RESOLVED.has(opType))
+    .sort((a, b) => compare(a.domain, b.domain) || compare(a.opType, b.opType))
   const count = (kind: Operator['gradient']['kind']) =>
     sorted.filter(({ operator }) => operator.gradient.kind === kind).length
   const parts = [
@@ -63,12 +66,12 @@ export function operatorsPage(): string {
     '  a network; training a weight in front of it is refused, with the reason.',
     '- **as others**: the operator is written as those when a model is read, and trains as they do.',
     '',
+    'Control flow and sequences are **resolved**: replaced by what they stand for when a model is read, which trains as such. A',
+    'function that the model itself defines is read as its nodes.',
+    '',
     '**cases** counts uses of the operator, each with its own shapes and attributes, whose gradients the tests hold against central',
     'differences and whose results and shapes they hold against onnxruntime. **opsets** are those in which the operator exists and is',
     `read, of ${OLDEST_OPSET} to ${NEWEST_OPSET}; older and newer forms are rewritten to that of opset ${CANONICAL_OPSET}. Float types of other widths are computed in float32.`,
-    '',
-    'Control flow (`If`, `Loop`, `Scan`), sequences and model-local functions are resolved when a model is read, where conditions,',
-    'counts and lengths follow from shapes and constants.',
   ]
   for (const domain of new Set(sorted.map((row) => row.domain))) {
     parts.push(
@@ -87,6 +90,8 @@ export function operatorsPage(): string {
       parts.push(`| ${opType} | ${answer} | ${own === 0 ? '' : own} | ${opsets} | ${notes.join('; ')} |`)
     }
   }
+  parts.push('', '## Resolved', '', '| operator | what becomes of it |', '|---|---|')
+  for (const [opType, into] of [...RESOLVED].sort(([a], [b]) => compare(a, b))) parts.push(`| ${opType} | ${into} |`)
   return `${parts.join('\n')}\n`
 }
 
