@@ -1,6 +1,6 @@
 /** Matrix products. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
-import { reshape } from './emit.js'
+import { reshape, transpose } from './emit.js'
 import {
   broadcast,
   type Emitter,
@@ -85,8 +85,15 @@ function transposedProductRule(c: GradientContext): [string | undefined, string 
   const [a, b, dY] = [c.input(0), c.input(1), c.grad()]
   const forA = () =>
     transA ? fusedMatMul(g, b, dY, transB, true, alpha) : fusedMatMul(g, dY, b, false, !transB, alpha)
-  const forB = () =>
-    transB ? fusedMatMul(g, dY, a, true, transA, alpha) : fusedMatMul(g, a, dY, !transA, false, alpha)
+  const forB = () => {
+    // One weight for a whole batch: rows of the batch are rows of one product, with no sum over the batch afterwards.
+    const shared = c.shape(b).length === 2 && c.shape(a).length > 2 && !transA
+    const rows = (value: string) =>
+      shared ? reshape(g, value, [elements(g, value) / width(value), width(value)]) : value
+    const width = (value: string) => g.shape(value).at(-1) as number
+    const [x, y] = [rows(a), rows(dY)]
+    return transB ? fusedMatMul(g, y, x, true, transA, alpha) : fusedMatMul(g, x, y, !transA, false, alpha)
+  }
   return [c.needs(0) ? forA() : undefined, c.needs(1) ? forB() : undefined]
 }
 
@@ -99,6 +106,32 @@ function gemmRule(c: GradientContext): readonly (string | undefined)[] {
 
 /** Before opset 7 the bias needed a flag to broadcast; before 11 it was required. The canonical form keeps both readings. */
 const keepGemm = (c: UpgradeContext) => c.emit(c.inputs, c.attributes())
+
+/** Moves the first axis behind the other batch axes: (d0, ..., m, k) to (..., m, d0, k). */
+function turnBatch(g: Emitter, value: string, turn: boolean): string {
+  const rank = g.shape(value).length
+  if (!turn || rank < 3) return value
+  return transpose(g, value, [...Array.from({ length: rank - 2 }, (_, i) => i + 1), 0, rank - 1])
+}
+
+/** FusedMatMul with all its attributes, as the product with transposed operands that rows differentiate. */
+export function transposedProduct(c: UpgradeContext): string {
+  const { g, node } = c
+  const flag = (name: string) => intAttribute(node, name, 0) === 1
+  const operand = (i: number, batch: string) => turnBatch(g, c.inputs[i] as string, flag(batch))
+  const [a, b] = [operand(0, 'transBatchA'), operand(1, 'transBatchB')]
+  // A vector has nothing to transpose.
+  const turned = (value: string, name: string) => flag(name) && g.shape(value).length > 1
+  const alpha = floatAttribute(node, 'alpha', 1)
+  if (g.shape(a).length > 1 && g.shape(b).length > 1)
+    return fusedMatMul(g, a, b, turned(a, 'transA'), turned(b, 'transB'), alpha)
+  const swap = (value: string, turn: boolean) => {
+    const rank = g.shape(value).length
+    return turn ? transpose(g, value, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]) : value
+  }
+  const y = g.op('MatMul', [swap(a, turned(a, 'transA')), swap(b, turned(b, 'transB'))])
+  return alpha === 1 ? y : g.op('Mul', [y, g.float(alpha)])
+}
 
 export const products = {
   MatMul: { infer: inferMatMul, gradient: rule(matMulRule) },
@@ -117,6 +150,7 @@ export const microsoftProducts = {
       if (!batch || a.at(-1) !== b.at(-2)) return c.fail(`cannot multiply shapes (${a}) and (${b})`)
       return [{ type: c.type(0).type, shape: [...batch, a.at(-2) as number, b.at(-1) as number] }]
     },
+    upgrade: (c) => [transposedProduct(c)],
     gradient: rule(transposedProductRule),
   },
 } as const satisfies Record<string, Operator>

@@ -4,6 +4,8 @@
  */
 import type { Dimension } from '../graph/graph.js'
 import { activations } from './activations.js'
+import { microsoftAttentions } from './attention/microsoft.js'
+import { attentions } from './attention/standard.js'
 import { bits } from './bits.js'
 import { channelNormalizations } from './channelNormalization.js'
 import { convolutions } from './convolution.js'
@@ -20,6 +22,7 @@ import { sampling } from './gridSample.js'
 import { indexing } from './indexing.js'
 import { logic } from './logic.js'
 import { microsoftProducts, products } from './matmul.js'
+import { microsoftFused } from './microsoftFused.js'
 import { movement } from './movement.js'
 import { normalizations } from './normalization.js'
 import { MICROSOFT, none, type Operator, refuse } from './operator.js'
@@ -76,6 +79,7 @@ export const STANDARD = {
   ...criteria,
   ...randoms,
   ...spectral,
+  ...attentions,
   ...logic,
   ...movement,
   ...indexing,
@@ -105,6 +109,8 @@ export const STANDARD = {
 const MICROSOFTS = {
   ...microsoftProducts,
   ...microsoftDeterminants,
+  ...microsoftFused,
+  ...microsoftAttentions,
   ...microsoftQuantizations,
   ...microsoftQuantizedOperators,
   ...microsoftConvolutions,

@@ -3,6 +3,7 @@ import { MICROSOFT, type Operator } from '#graft/ops/operator.js'
 import { microsoftQuantizedOperators, quantizedOperators } from '#graft/ops/quantizedOperators.js'
 import { lookup } from '#graft/ops/table.js'
 import { activationCases, trigonometryCases } from './activations.js'
+import { attentionCases } from './attention.js'
 import { bitCases } from './bits.js'
 import type { OperatorCase } from './case.js'
 import { criterionCases } from './criteria.js'
@@ -13,6 +14,7 @@ import { fusedWindowCases } from './fusedWindows.js'
 import { indexingCases } from './indexing.js'
 import { linearAlgebraCases } from './linearAlgebra.js'
 import { logicCases } from './logic.js'
+import { microsoftFusedCases } from './microsoftFused.js'
 import { movementCases } from './movement.js'
 import { normalizationCases } from './normalizations.js'
 import { productCases } from './products.js'
@@ -29,6 +31,8 @@ export const cases: readonly OperatorCase[] = [
   ...activationCases,
   ...trigonometryCases,
   ...bitCases,
+  ...attentionCases,
+  ...microsoftFusedCases,
   ...cumulativeCases,
   ...einsumCases,
   ...linearAlgebraCases,
