@@ -229,8 +229,14 @@ function firstDifference(
   return undefined
 }
 
+/** Where float32 has been left, only the sign counts: what masks a score is as good as minus infinity. */
+const endless = (value: number) => (Math.abs(value) > 1e37 ? Math.sign(value) : undefined)
+
 const near = (a: number, b: number, tolerance: number): boolean =>
-  Object.is(a, b) || a === b || Math.abs(a - b) <= tolerance * Math.abs(b) + tolerance / 10
+  Object.is(a, b) ||
+  a === b ||
+  (endless(a) !== undefined && endless(a) === endless(b)) ||
+  Math.abs(a - b) <= tolerance * Math.abs(b) + tolerance / 10
 
 const STEPS = [1e-2, 3e-3, 1e-3]
 const AGREES = 2e-2

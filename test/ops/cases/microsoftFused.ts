@@ -127,6 +127,7 @@ const batches = [
   }),
   own('FusedMatMulActivation', [x([4, 5]), x([5])], { attributes: { alpha: float(2) }, expected: [] }),
   own('FusedMatMulActivation', [x([4]), x([3, 4])], { attributes: { transB: int(1) }, expected: [] }),
+  own('FusedMatMulActivation', [x([4]), x([2, 3, 4])], { attributes: { transB: int(1) }, expected: [] }),
   own('FusedMatMulActivation', [x([3, 4]), x([4, 2])], { attributes: { transBatchB: int(1) }, expected: [] }),
 ]
 
