@@ -94,6 +94,11 @@ const newer = [
     attributes: window(1, 1),
     expected: [[-0.121538, -0.0431723, 0.2369572, 0.0314365]],
   }),
+  standard([...known(2), omitted, omitted, omitted, whole([2], [4, 3])], {
+    opset: 25,
+    attributes: window(0, -1),
+    expected: [[-0.0366739, -0.5365729, -0.0089506, 0.8366556]],
+  }),
   standard(known(4), {
     opset: 25,
     attributes: window(0, 1),
