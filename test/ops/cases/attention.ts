@@ -47,6 +47,7 @@ const attentions = [
   standard([x([2, 4, 3, 4]), x([2, 2, 3, 4]), x([2, 2, 3, 4])], { attributes: causal, note: 'shared keys' }),
   standard([x([1, 3, 12]), x([1, 4, 4]), x([1, 4, 4])], { attributes: { q_num_heads: int(3), kv_num_heads: int(1) } }),
   standard([q4, k4, v4, x([3, 5])]),
+  standard([q4, k4, v4, x([3, 5])], { opset: 24 }),
   standard([q4, k4, v4, x([2, 1, 3, 5])]),
   standard([q4, k4, v4, x([2, 2, 3, 5])], { attributes: causal }),
   standard([q4, k4, v4, seen([3, 5])]),
