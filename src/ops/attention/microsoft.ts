@@ -102,7 +102,7 @@ function multiHead(c: UpgradeContext): readonly string[] {
   const packed = g.shape(query as string).length === 5
   const pair = given(key) && g.shape(key).length === 5
   const q = packed ? unpacked(g, query as string, 0) : (query as string)
-  const k = packed ? unpacked(g, q === query ? q : (query as string), 1) : pair ? unpacked(g, key, 0) : (key as string)
+  const k = packed ? unpacked(g, query as string, 1) : pair ? unpacked(g, key, 0) : (key as string)
   const v = packed ? unpacked(g, query as string, 2) : pair ? unpacked(g, key as string, 1) : (value as string)
   // Keys and values of rank 4 have their heads apart already and take no bias.
   const widths = [q, k, v].map((part) => (g.shape(part).length === 3 ? (g.shape(part)[2] as number) : 0))

@@ -251,6 +251,11 @@ const groupQueries = [
     attributes: groups,
     outputs: 3,
   }),
+  own(
+    'GroupQueryAttention',
+    [x([2, 3, 64]), x([2, 3, 32]), x([2, 3, 32]), plain([2, 2, 0, 16], []), plain([2, 2, 0, 16], []), ...lengths],
+    { attributes: groups, expected: [], outputs: 3, note: 'a past of length 0' },
+  ),
   own('GroupQueryAttention', [x([2, 3, 64]), x([2, 3, 32]), x([2, 3, 32]), ...noPast, ...lengths, ...cache(8)], {
     attributes: { ...groups, do_rotary: int(1) },
     outputs: 3,

@@ -119,16 +119,18 @@ const packed = [
   nBits(64, 2, 16, 4, constant(float32([8], [7, 8, 6, 9, 8, 8, 7.5, 8]))),
 ]
 
-/** The first axis of an operand may stand behind its other batch axes. */
+/** The first axis of an operand may stand behind its other batch axes; vectors have nothing to transpose. */
+const batch = { transBatchA: int(1) }
+const fused = (a: readonly number[], b: readonly number[], attributes: CaseOptions['attributes']): OperatorCase =>
+  own('FusedMatMul', [x(a), x(b)], { opset: 17, ...(attributes ? { attributes } : {}) })
 const batches = [
-  own('FusedMatMulActivation', [x([3, 2, 4]), x([4, 5])], {
-    attributes: { transBatchA: int(1), activation: text('Tanh') },
-    expected: [],
-  }),
-  own('FusedMatMulActivation', [x([4, 5]), x([5])], { attributes: { alpha: float(2) }, expected: [] }),
-  own('FusedMatMulActivation', [x([4]), x([3, 4])], { attributes: { transB: int(1) }, expected: [] }),
-  own('FusedMatMulActivation', [x([4]), x([2, 3, 4])], { attributes: { transB: int(1) }, expected: [] }),
-  own('FusedMatMulActivation', [x([3, 4]), x([4, 2])], { attributes: { transBatchB: int(1) }, expected: [] }),
+  fused([3, 2, 4], [2, 4, 5], batch),
+  fused([4, 2, 3], [2, 4, 5], { ...batch, transA: int(1) }),
+  fused([3, 2, 6, 4], [2, 6, 4, 5], batch),
+  fused([3, 2, 4], [5, 2, 4], { ...batch, transBatchB: int(1), transB: int(1), alpha: float(0.5) }),
+  fused([3, 4], [4, 5], batch),
+  fused([4], [2, 4, 5], { alpha: float(2) }),
+  fused([4], [2, 3, 4], { transB: int(1) }),
 ]
 
 export const microsoftFusedCases: readonly OperatorCase[] = [...activations, ...products, ...batches, ...packed]

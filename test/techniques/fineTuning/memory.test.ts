@@ -141,7 +141,7 @@ describe('the prediction', () => {
       const less = await measure({ ...question, limit: 1.05 * plain.plan.predictedBytes })
       assert.ok(less.plan.recompute !== null, 'nothing is computed twice')
       assert.ok(Math.abs(error(less)) < 0.2, say(less))
-      assert.ok(less.peak < 0.95 * plain.peak, `${say(plain)}; recomputing: ${say(less)}`)
+      assert.ok(less.peak < 0.98 * plain.peak, `${say(plain)}; recomputing: ${say(less)}`)
       assert.ok(Math.abs(less.loss - plain.loss) < 1e-5 && Math.abs(less.norm / plain.norm - 1) < 1e-5)
     })
 })
