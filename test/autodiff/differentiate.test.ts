@@ -82,11 +82,16 @@ describe('differentiate', () => {
     const g = new GraphBuilder('between')
     const x = g.input('x', matrix)
     const w = g.parameter('w', float32([3], [1, 2, 3]))
-    // Noise has no rule, but nothing that trains lies before it, or the loss behind it.
-    const noise = (value: string) => g.op('RandomNormalLike', [value])
-    const before = noise(x)
+    // Maxima over boxes have no rule, but nothing that trains lies before them, or the loss behind them.
+    const pooled = (value: string) => {
+      const image = g.op('Reshape', [value, g.ints([1, 1, 2, 3])])
+      const boxes = g.constant(float32([1, 5], [0, 0, 0, 2, 1]))
+      const maxima = g.op('MaxRoiPool', [image, boxes], { pooled_shape: attr.ints([2, 3]) })
+      return g.op('Reshape', [maxima, g.ints([2, 3])])
+    }
+    const before = pooled(x)
     const product = g.op('Mul', [before, w])
-    const aside = noise(product)
+    const aside = pooled(product)
     const loss = g.op('Tanh', [product])
     const count = g.nodes.length
     const found = differentiate(g, new Map([[loss, g.input('seed', matrix)]]), ['w'])
@@ -96,7 +101,7 @@ describe('differentiate', () => {
       () => differentiate(g, new Map([[aside, 'seed']]), ['w']),
       (error) => {
         assert.ok(error instanceof GraftError)
-        assert.match(error.message, /\[RandomNormalLike .*\] cannot be differentiated: its output is drawn at random/)
+        assert.match(error.message, /\[MaxRoiPool .*\] cannot be differentiated: which positions/)
         assert.match(error.remedy ?? '', /Freeze the layers/)
         return true
       },
