@@ -110,7 +110,7 @@ const keepGemm = (c: UpgradeContext) => c.emit(c.inputs, c.attributes())
 /** Moves the first axis behind the other batch axes: (d0, ..., m, k) to (..., m, d0, k). */
 function turnBatch(g: Emitter, value: string, turn: boolean): string {
   const rank = g.shape(value).length
-  if (!turn || rank < 3) return value
+  if (!turn) return value
   return transpose(g, value, [...Array.from({ length: rank - 2 }, (_, i) => i + 1), 0, rank - 1])
 }
 

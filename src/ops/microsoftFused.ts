@@ -3,7 +3,7 @@ import { type Attribute, attr, floatAttribute, intAttribute, stringAttribute } f
 import { sizeOf, toNumbers } from '../graph/tensor.js'
 import { reshape, slice } from './emit.js'
 import { fusedMatMul, transposedProduct } from './matmul.js'
-import { type Emitter, expanded, type Operator, type UpgradeContext } from './operator.js'
+import { type Emitter, expanded, normaliseAxis, type Operator, type UpgradeContext } from './operator.js'
 
 const given = (value: string | undefined): value is string => (value ?? '') !== ''
 const input = (c: UpgradeContext, i: number) => c.inputs[i] as string
@@ -53,8 +53,7 @@ const gelu = (g: Emitter, x: string, approximate: 'none' | 'tanh') =>
 function biasSoftmax(c: UpgradeContext): string {
   const { g, node } = c
   const shape = g.shape(input(c, 0))
-  const given = intAttribute(node, 'axis', 1)
-  const axis = given < 0 ? given + shape.length : given
+  const axis = normaliseAxis(intAttribute(node, 'axis', 1), shape.length, c.refuse)
   const sum = g.op('Add', [input(c, 0), input(c, 1)])
   if (axis === shape.length - 1) return g.op('Softmax', [sum], { axis: attr.int(-1) })
   const flat = reshape(g, sum, [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis))])

@@ -128,7 +128,6 @@ const batches = [
   fused([4, 2, 3], [2, 4, 5], { ...batch, transA: int(1) }),
   fused([3, 2, 6, 4], [2, 6, 4, 5], batch),
   fused([3, 2, 4], [5, 2, 4], { ...batch, transBatchB: int(1), transB: int(1), alpha: float(0.5) }),
-  fused([3, 4], [4, 5], batch),
   fused([4], [2, 4, 5], { alpha: float(2) }),
   fused([4], [2, 3, 4], { transB: int(1) }),
 ]
