@@ -13,7 +13,7 @@ export interface Budget {
   objects: number
 }
 
-export const defaultBudget = (): Budget => ({ objects: 8_000_000 })
+export const defaultBudget = (): Budget => ({ objects: 1_000_000 })
 
 interface FieldPlan {
   readonly key: string

@@ -92,6 +92,10 @@ export class GraphBuilder implements Emitter {
   }
 
   ints(values: readonly number[]): string {
+    if (!values.every(Number.isInteger))
+      throw new GraftError(`A size or place comes out as (${values}), which are not whole numbers.`, {
+        remedy: 'The model file is damaged, or it was given sizes that it was not made for.',
+      })
     return this.constant(int64Vector(values))
   }
 
@@ -207,6 +211,10 @@ export class GraphBuilder implements Emitter {
         throw new GraftError(
           `${describeNode(node)} has ${node.outputs.length} outputs; at most ${types.length} are defined.`,
         )
+      if (!isShape(type.shape))
+        throw new GraftError(`${describeNode(node)} would give a tensor of shape (${type.shape}).`, {
+          remedy: 'The model file is damaged, or it was given sizes that it was not made for.',
+        })
       this.#declare(output, type)
     }
     if (this.#foldsEagerly(node, operator, types)) {
@@ -351,6 +359,12 @@ export class GraphBuilder implements Emitter {
     }
   }
 }
+
+/** No real tensor has more elements; products beyond it come from damaged files. */
+const ELEMENT_LIMIT = 2 ** 40
+
+const isShape = (shape: readonly number[]): boolean =>
+  shape.every((d) => Number.isInteger(d) && d >= 0 && d <= ELEMENT_LIMIT) && sizeOf(shape) <= ELEMENT_LIMIT
 
 function trimmed(inputs: readonly string[]): readonly string[] {
   let end = inputs.length

@@ -18,7 +18,7 @@ function parse(c: UpgradeContext): { operands: string[][]; result: string[] } {
   const equation = stringAttribute(c.node, 'equation', '').replaceAll(/\s/g, '')
   const [left, right] = equation.split('->') as [string, string | undefined]
   const terms = left.split(',')
-  if (terms.length !== c.inputs.length)
+  if (terms.length !== c.inputs.length || c.inputs.includes(''))
     return c.refuse(`has ${c.inputs.length} inputs for the ${terms.length} terms of "${equation}"`)
   const labelsOf = (term: string, hidden: number): string[] =>
     [...term.matchAll(/\.\.\.|[A-Za-z]|./g)].flatMap(([token]) => {
