@@ -1,6 +1,6 @@
 /** Element-wise arithmetic. g is the gradient of the output, y the output. */
 import { attr, floatAttribute, intAttribute, type StaticType } from '../graph/graph.js'
-import { float32, type Tensor, toNumbers } from '../graph/tensor.js'
+import { ELEMENT_TYPES, float32, type Tensor, toNumbers } from '../graph/tensor.js'
 import { binaryFold, broadcastTo, result, unaryFold } from './fold.js'
 import {
   broadcast,
@@ -181,7 +181,17 @@ export const elementwise = {
       return [scaled, c.needs(1) ? neg(g, mul(g, scaled, c.output())) : undefined]
     }),
   },
-  Pow: { infer: inferBroadcast, fold: binaryFold((x, y) => x ** y), gradient: rule(powRule) },
+  Pow: {
+    infer: inferBroadcast,
+    // onnxruntime takes exponents of these types only.
+    upgrade: (c) => {
+      const [x, p] = c.inputs as readonly [string, string]
+      const taken = ['float32', 'int32', 'int64'].includes(c.g.typeOf(p).type)
+      return c.emit([x, taken ? p : c.g.op('Cast', [p], { to: attr.int(ELEMENT_TYPES.float32) })], {})
+    },
+    fold: binaryFold((x, y) => x ** y),
+    gradient: rule(powRule),
+  },
   Min: { infer: inferBroadcast, fold: variadicFold((v) => Math.min(...v)), gradient: rule(extremeRule) },
   Max: { infer: inferBroadcast, fold: variadicFold((v) => Math.max(...v)), gradient: rule(extremeRule) },
   Sum: {

@@ -1,9 +1,10 @@
 /** Fourier transforms, and the constant windows and filter banks that go with them. */
-import { type Attribute, attr, intAttribute, type StaticType } from '../graph/graph.js'
+import { attr, intAttribute, type StaticType } from '../graph/graph.js'
 import { int64, sizeOf, type Tensor, toNumbers } from '../graph/tensor.js'
 import { pad, reshape, slice } from './emit.js'
 import { result } from './fold.js'
 import {
+  type Emitter,
   expanded,
   type GradientContext,
   type InferContext,
@@ -82,16 +83,30 @@ function transformOf(
   const axis = normaliseAxis(read(2) ?? -2, shape.length, fail)
   const inverse = intAttribute(node, 'inverse', 0) === 1
   const onesided = intAttribute(node, 'onesided', 0) === 1
-  if (onesided && inverse) return fail('is one-sided and inverse, which is not offered; transform the whole spectrum')
-  return { axis, length: read(1) ?? (shape[axis] as number), inverse, onesided }
+  const given = shape[axis] as number
+  return { axis, length: read(1) ?? (onesided && inverse ? 2 * (given - 1) : given), inverse, onesided }
 }
 
 function inferTransform(c: InferContext): readonly StaticType[] {
   const { type, shape } = c.type(0)
   const read = (i: number) => (c.has(i) ? c.numbers(i)[0] : undefined)
-  const { axis, length, onesided } = transformOf(c.node, shape, read, c.fail)
-  const bins = onesided ? Math.floor(length / 2) + 1 : length
-  return [{ type, shape: shape.map((d, i) => (i === axis ? bins : i === shape.length - 1 ? 2 : d)) }]
+  const { axis, length, inverse, onesided } = transformOf(c.node, shape, read, c.fail)
+  const size = onesided && !inverse ? Math.floor(length / 2) + 1 : length
+  const parts = onesided && inverse ? 1 : 2
+  return [{ type, shape: shape.map((d, i) => (i === axis ? size : i === shape.length - 1 ? parts : d)) }]
+}
+
+/** Cut to a length along the axis, or followed by zeros: for bins that were not given out, and samples that were cut. */
+function fitted(g: Emitter, value: string, axis: number, to: number): string {
+  const from = g.shape(value)[axis] as number
+  if (from > to) return slice(g, value, axis, 0, to)
+  const zeros = g.shape(value).map(() => 0)
+  return pad(
+    g,
+    value,
+    zeros,
+    zeros.map((_, i) => (i === axis ? to - from : 0)),
+  )
 }
 
 /** The adjoint of a transform is the transform the other way without its factor: n times the inverse, or 1 / n the forward. */
@@ -99,38 +114,43 @@ function transformRule(c: GradientContext): readonly (string | undefined)[] {
   const { g } = c
   const shape = c.shape(c.input(0))
   const read = (i: number) => (c.has(i) ? toNumbers(g.valueOf(c.input(i)) as Tensor)[0] : undefined)
-  const { axis, length, inverse } = transformOf(c.node, shape, read, c.refuse)
-  // Zeros stand for the half of the spectrum that was not given out, and for samples that were cut.
-  const fitted = (value: string, to: number) => {
-    const from = g.shape(value)[axis] as number
-    if (from > to) return slice(g, value, axis, 0, to)
-    const zeros = g.shape(value).map(() => 0)
-    return pad(
-      g,
-      value,
-      zeros,
-      zeros.map((_, i) => (i === axis ? to - from : 0)),
-    )
+  const { axis, length, inverse, onesided } = transformOf(c.node, shape, read, c.refuse)
+  const along = g.constant(int64([], [axis]))
+  // A real signal was made from half of a spectrum: each bin stands for its mirror image too, but for the first and,
+  // where the length is even, the last.
+  if (onesided && inverse) {
+    const half = g.op('DFT', [c.grad(), '', along], { onesided: attr.int(1) })
+    const bins = g.shape(half)[axis] as number
+    const weights = Float32Array.from({ length: bins }, (_, k) => (k === 0 || 2 * k === length ? 1 : 2) / length)
+    const perBin = g.shape(half).map((_, i) => (i === axis ? bins : 1))
+    const weighted = g.op('Mul', [half, g.constant({ type: 'float32', dims: perBin, data: weights })])
+    return [fitted(g, weighted, axis, shape[axis] as number)]
   }
-  const back = g.op(
-    'DFT',
-    [fitted(c.grad(), length), '', g.constant({ type: 'int64', dims: [], data: BigInt64Array.of(BigInt(axis)) })],
-    { inverse: attr.int(inverse ? 0 : 1) },
-  )
+  const back = g.op('DFT', [fitted(g, c.grad(), axis, length), '', along], { inverse: attr.int(inverse ? 0 : 1) })
   const scaled = g.op('Mul', [back, g.float(inverse ? 1 / length : length)])
   const last = shape.length - 1
-  return [fitted(slice(g, scaled, last, 0, shape[last] as number), shape[axis] as number)]
+  return [fitted(g, slice(g, scaled, last, 0, shape[last] as number), axis, shape[axis] as number)]
 }
 
-/** Before opset 20 the axis was an attribute, 1 where it was not given. */
+/**
+ * Before opset 20 the axis was an attribute, 1 where it was not given. Half a spectrum that is too short is filled up with
+ * zeros here, because onnxruntime takes other bins for the missing ones.
+ */
 function upgradeTransform(c: UpgradeContext): readonly string[] {
-  const attributes: Record<string, Attribute> = {
-    inverse: attr.int(intAttribute(c.node, 'inverse', 0)),
-    onesided: attr.int(intAttribute(c.node, 'onesided', 0)),
+  const { g, node } = c
+  const [x = '', size = '', at = ''] = c.inputs
+  const flag = (name: string) => attr.int(intAttribute(node, name, 0))
+  const attributes = { inverse: flag('inverse'), onesided: flag('onesided') }
+  const old = c.opset < 20 ? g.constant(int64([], [intAttribute(node, 'axis', 1)])) : at
+  const read = (i: number) => {
+    const value = i === 1 ? size : old
+    const known = value === '' ? undefined : g.valueOf(value)
+    return known && toNumbers(known)[0]
   }
-  if (c.opset >= 20) return c.emit(c.inputs, attributes)
-  const axis = c.g.constant(int64([], [intAttribute(c.node, 'axis', 1)]))
-  return c.emit([c.inputs[0] as string, c.inputs[1] ?? '', axis], attributes)
+  const { axis, length, inverse, onesided } = transformOf(node, g.shape(x), read, c.refuse)
+  const whole =
+    inverse && onesided ? fitted(g, x, axis, Math.max(g.shape(x)[axis] as number, Math.floor(length / 2) + 1)) : x
+  return c.emit([whole, size, old], attributes)
 }
 
 /** Frames of the signal as rows of one gather, weighted by the window, and transformed together. */

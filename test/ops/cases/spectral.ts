@@ -33,6 +33,7 @@ function transformed(values: readonly number[]): number[] {
 const signal = Array.from({ length: 24 }, (_, i) => ((i * 7) % 11) / 4 - 1)
 
 const onesided = { onesided: int(1) }
+const halved = { ...onesided, inverse: int(1) }
 
 export const spectralCases: readonly OperatorCase[] = [
   ...transforms,
@@ -40,6 +41,23 @@ export const spectralCases: readonly OperatorCase[] = [
   use('DFT', [x([2, 7, 1]), omitted, scalarInt(1)], { attributes: onesided }),
   use('DFT', [x([2, 6, 1]), scalarInt(9), scalarInt(1)], { attributes: onesided }),
   use('DFT', [x([3, 6, 1]), scalarInt(4), scalarInt(1)], { attributes: onesided }),
+  ...[
+    [2, 4, 2],
+    [2, 5, 2],
+  ].map((dims) => use('DFT', [x(dims), omitted, scalarInt(1)], { attributes: halved })),
+  use('DFT', [x([2, 4, 2]), scalarInt(7), scalarInt(1)], { attributes: halved }),
+  use('DFT', [x([2, 4, 2]), scalarInt(4), scalarInt(1)], { attributes: halved, note: 'a cut spectrum' }),
+  use('DFT', [x([4, 3, 2]), scalarInt(6), scalarInt(0)], { attributes: halved }),
+  use('DFT', [x([2, 5, 1])], { opset: 17 }),
+  use('DFT', [x([4, 3, 2]), scalarInt(6)], { opset: 19, attributes: { axis: int(0) } }),
+  use('DFT', [x([2, 3, 2]), scalarInt(8), scalarInt(1)], { opset: 20, attributes: halved, expected: [] }),
+  // 1 + 2 cos(2 pi n / 8), over 8: the mean and one wave, from a spectrum of which three bins are missing
+  use('DFT', [plain([1, 2, 2], [1, 0, 1, 0]), scalarInt(8), scalarInt(1)], {
+    opset: 20,
+    attributes: halved,
+    expected: [Array.from({ length: 8 }, (_, n) => (1 + 2 * Math.cos((Math.PI * n) / 4)) / 8)],
+    note: 'half a spectrum that is too short',
+  }),
   use('STFT', [x([2, 16, 1]), scalarInt(4), x([8])], { opset: 17 }),
   use('STFT', [x([2, 16, 1]), scalarInt(3), omitted, scalarInt(8)], { opset: 17 }),
   use('STFT', [x([1, 17, 1]), scalarInt(5), x([6]), scalarInt(6)], { opset: 17, attributes: onesided }),
