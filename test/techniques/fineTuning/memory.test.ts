@@ -17,11 +17,15 @@ import { SETTINGS } from './toy.js'
 
 const run = promisify(execFile)
 
-/** In a process of its own, so that its peak is its own. */
+/** In a process of its own, so that its peak is its own; the higher peak of two, for a collection of garbage may hide it. */
 async function measure(question: Question): Promise<Measured> {
   const program = join(import.meta.dirname, 'measureMemory.js')
-  const { stdout } = await run(process.execPath, [program, JSON.stringify(question)])
-  return JSON.parse(stdout) as Measured
+  const once = async () => {
+    const { stdout } = await run(process.execPath, [program, JSON.stringify(question)])
+    return JSON.parse(stdout) as Measured
+  }
+  const [first, second] = [await once(), await once()]
+  return first.peak > second.peak ? first : second
 }
 
 const SMALL = { convolutions: () => convolutions(4, 6, 12), layers: () => layers(4, 16, 6) }
@@ -129,7 +133,7 @@ describe('the plan', () => {
 describe('the prediction', () => {
   const questions: Question[] = [
     { network: 'convolutions', batch: 16, optimizer: 'sgd' },
-    { network: 'layers', batch: 16, optimizer: 'adam' },
+    { network: 'layers', batch: 32, optimizer: 'adam' },
   ]
   for (const question of questions)
     it(`is within a fifth of what is measured, and less is measured with less: ${question.network}`, async () => {
