@@ -131,21 +131,21 @@ describe('the plan', () => {
 })
 
 describe('the prediction', () => {
-  const questions: Question[] = [
-    { network: 'convolutions', batch: 16, optimizer: 'sgd' },
-    { network: 'layers', batch: 32, optimizer: 'adam' },
+  const questions: { question: Question; share: number }[] = [
+    { question: { network: 'convolutions', batch: 16, optimizer: 'sgd' }, share: 1.05 },
+    { question: { network: 'layers', batch: 32, optimizer: 'adam' }, share: 0.95 },
   ]
-  for (const question of questions)
+  for (const { question, share } of questions)
     it(`is within a fifth of what is measured, and less is measured with less: ${question.network}`, async () => {
       const plain = await measure(question)
       const error = ({ plan, peak }: Measured) => plan.predictedBytes / peak - 1
       const say = (m: Measured) =>
         `${Math.round(m.plan.predictedBytes / 1e6)} MB predicted, ${Math.round(m.peak / 1e6)} measured`
       assert.ok(Math.abs(error(plain)) < 0.2, say(plain))
-      const less = await measure({ ...question, limit: 1.05 * plain.plan.predictedBytes })
+      const less = await measure({ ...question, limit: share * plain.plan.predictedBytes })
       assert.ok(less.plan.recompute !== null, 'nothing is computed twice')
       assert.ok(Math.abs(error(less)) < 0.2, say(less))
       assert.ok(less.peak < 0.98 * plain.peak, `${say(plain)}; recomputing: ${say(less)}`)
-      assert.ok(Math.abs(less.loss - plain.loss) < 1e-5 && Math.abs(less.norm / plain.norm - 1) < 1e-5)
+      assert.ok(Math.abs(less.loss / plain.loss - 1) < 1e-5 && Math.abs(less.norm / plain.norm - 1) < 1e-5)
     })
 })
