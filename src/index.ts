@@ -59,8 +59,7 @@ export type {
   TensorDescription,
   TrainingDescription,
 } from './tasks/anyModel/trainingFiles.js'
-export type { ModelComparison } from './tasks/imageClassification/compareModels.js'
-export { type FileInspection, inspectFile } from './tasks/imageClassification/inspect.js'
+export type { ModelComparison } from './tasks/images/compareModels.js'
 export {
   type EvaluateOptions,
   type ImageModel,
@@ -71,23 +70,24 @@ export {
   type PhotoResult,
   type Prediction,
   type PredictOptions,
-} from './tasks/imageClassification/model.js'
-export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/imageClassification/rank.js'
+} from './tasks/images/model.js'
+export { type FileInspection, inspectFile } from './tasks/inspect.js'
+export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/rank.js'
 export {
   type FeatureExtractionOptions,
   type FineTuningOptions,
   featureExtraction,
   fineTuning,
   type Technique,
-} from './tasks/imageClassification/techniques.js'
-export type { TrainInput, TrainOptions } from './tasks/imageClassification/trainOptions.js'
+} from './tasks/training/techniques.js'
+export type { TrainInput, TrainOptions } from './tasks/training/trainOptions.js'
 export {
   type ResumeOptions,
   resume,
   type TransferOptions,
   type TransferResult,
   transfer,
-} from './tasks/imageClassification/transfer.js'
+} from './tasks/transfer.js'
 export { AbortedError } from './techniques/run/aborted.js'
 export type { EventOf, PhaseName, RunEvent } from './techniques/run/events.js'
 export type { Run } from './techniques/run/run.js'

@@ -1,5 +1,5 @@
 /** Shows a run's events while it works, and its findings at the end. */
-import type { TransferResult } from '../tasks/imageClassification/transfer.js'
+import type { TransferResult } from '../tasks/transfer.js'
 import type { Run } from '../techniques/run/run.js'
 import type { CommandContext } from './context.js'
 import { quoted } from './output.js'

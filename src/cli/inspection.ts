@@ -1,7 +1,7 @@
 /** What `graft inspect` shows to a person. */
 import { counted, grouped, size } from '../evaluate/format.js'
 import { visible } from '../evaluate/summary.js'
-import type { FileInspection } from '../tasks/imageClassification/inspect.js'
+import type { FileInspection } from '../tasks/inspect.js'
 import { table } from './table.js'
 
 export function inspectionLines(found: FileInspection, all: boolean): string[] {

@@ -1,6 +1,6 @@
 /** Every verb by name, with its schema and one line on it. */
 import { checkSchema, exportSchema, gradientsSchema } from './anyModel/options.js'
-import { VERBS as PHOTO_VERBS } from './imageClassification/options.js'
+import { VERBS as PHOTO_VERBS } from './options.js'
 
 export const VERBS = Object.freeze({
   ...PHOTO_VERBS,

@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { UsageError } from '#graft/base/errors.js'
 import { describeError } from '#graft/cli/output.js'
 import { type Call, parseCommandLine } from '#graft/cli/program.js'
-import { trainSchema } from '#graft/tasks/imageClassification/options.js'
+import { trainSchema } from '#graft/tasks/options.js'
 import { describeOptions, optionsTable } from '#graft/tasks/schema.js'
 import { VERBS } from '#graft/tasks/verbs.js'
 

@@ -15,7 +15,7 @@ import { loadModelFolder, saveModelFolder } from '#graft/models/modelFolder.js'
 import { decode, defaultBudget, encode } from '#graft/onnx/codec.js'
 import { needsDataFile, writeModel, writeModelInTwoFiles } from '#graft/onnx/writer.js'
 import { putOnDisk } from '#graft/runtime/modelOnDisk.js'
-import { inspectFile } from '#graft/tasks/imageClassification/inspect.js'
+import { inspectFile } from '#graft/tasks/inspect.js'
 import { model, node, value, weights } from '../onnx/build.js'
 import { tinyModel, writeTinyBackbone } from '../support/tinyBackbone.js'
 

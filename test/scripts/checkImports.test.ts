@@ -12,7 +12,7 @@ test('a room imports from its own level, from below, and from base', () => {
     ['cli/main.ts', '../tasks/schema.js'],
     ['cli/commands/train.ts', '../output.js'],
     ['cli/main.ts', 'node:process'],
-    ['tasks/imageClassification/build.ts', '../../evaluate/report.js'],
+    ['tasks/training/build.ts', '../../evaluate/report.js'],
     ['techniques/run/run.ts', '../../data/types.js'],
     ['optim/trainingProgram.ts', '../runtime/types.js'],
     ['ops/table.ts', '../onnx/names.js'],
@@ -27,7 +27,7 @@ test('a room imports from its own level, from below, and from base', () => {
     ['runtime/sessions.ts', '#onnxruntime'],
     ['runtime/onnxruntime/node.ts', 'onnxruntime-node'],
     ['runtime/onnxruntime/web.ts', 'onnxruntime-web/wasm'],
-    ['index.ts', './tasks/imageClassification/transfer.js'],
+    ['index.ts', './tasks/transfer.js'],
     ['browser.ts', './techniques/tensors/trainHead.js'],
   ] as const)
     assert.equal(ruleAgainst(file, imported), undefined, `${file} -> ${imported}`)

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseLimit } from '#graft/tasks/imageClassification/memory.js'
-import { trainSchema } from '#graft/tasks/imageClassification/options.js'
-import {
-  better,
-  chooseTechnique,
-  fittingEpochs,
-  testShare,
-  validationShare,
-} from '#graft/tasks/imageClassification/plan.js'
+import { trainSchema } from '#graft/tasks/options.js'
+import { parseLimit } from '#graft/tasks/training/memory.js'
+import { better, chooseTechnique, fittingEpochs, testShare, validationShare } from '#graft/tasks/training/plan.js'
 
 const options = (given: object = {}) => trainSchema.parse({ data: 'photos', ...given })
 const facts = (each: number, classes = 10, given: object = {}) => ({

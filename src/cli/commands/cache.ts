@@ -1,7 +1,7 @@
 /** graft cache */
 import type { z } from 'zod'
 import { counted, size } from '../../evaluate/format.js'
-import type { cacheSchema } from '../../tasks/imageClassification/options.js'
+import type { cacheSchema } from '../../tasks/options.js'
 import type { CommandContext } from '../context.js'
 
 export async function run({ action }: z.output<typeof cacheSchema>, { output }: CommandContext): Promise<number> {

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { packageDirectory } from '#platform'
 import { UsageError } from '../../base/errors.js'
 import { percent } from '../../evaluate/format.js'
-import type { demoSchema } from '../../tasks/imageClassification/options.js'
+import type { demoSchema } from '../../tasks/options.js'
 import type { CommandContext } from '../context.js'
 import { follow } from '../follow.js'
 
@@ -17,10 +17,10 @@ export async function run(options: z.output<typeof demoSchema>, context: Command
   const data = join(packageDirectory(), 'examples', 'clothing-mini')
   await refuseOther(options.out, data)
   output.line('graft demo: 80 photos of clothes in 10 classes become a model, measured on 40 others')
-  const { transfer } = await import('../../tasks/imageClassification/transfer.js')
+  const { transfer } = await import('../../tasks/transfer.js')
   const running = transfer({ data, out: options.out, threads: options.threads, overwrite: true, signal })
   const code = await follow(running, context)
-  const { loadModel } = await import('../../tasks/imageClassification/model.js')
+  const { loadModel } = await import('../../tasks/images/model.js')
   const model = await loadModel(options.out, { threads: options.threads })
   const photo = join(data, 'test', 'shoes', UNSEEN)
   const predictions = await model.predict(photo, { top: 3, signal })

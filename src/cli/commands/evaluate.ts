@@ -1,6 +1,6 @@
 /** graft evaluate */
 import type { z } from 'zod'
-import type { evaluateSchema } from '../../tasks/imageClassification/options.js'
+import type { evaluateSchema } from '../../tasks/options.js'
 import { startProgress } from '../../techniques/run/progress.js'
 import type { CommandContext } from '../context.js'
 
@@ -9,7 +9,7 @@ export async function run(
   { output, signal }: CommandContext,
 ): Promise<number> {
   output.line(`graft evaluate ${options.model}`)
-  const { loadModel } = await import('../../tasks/imageClassification/model.js')
+  const { loadModel } = await import('../../tasks/images/model.js')
   const { summaryLines } = await import('../../evaluate/summary.js')
   const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
   try {

@@ -1,10 +1,10 @@
 /** graft inspect */
 import type { z } from 'zod'
-import type { inspectSchema } from '../../tasks/imageClassification/options.js'
+import type { inspectSchema } from '../../tasks/options.js'
 import type { CommandContext } from '../context.js'
 
 export async function run(options: z.output<typeof inspectSchema>, { output }: CommandContext): Promise<number> {
-  const { inspectFile } = await import('../../tasks/imageClassification/inspect.js')
+  const { inspectFile } = await import('../../tasks/inspect.js')
   const { inspectionLines } = await import('../inspection.js')
   const found = await inspectFile(options.model, { features: options.features })
   output.object(found)

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { GraftError, UsageError } from '../../base/errors.js'
 import { percent } from '../../evaluate/format.js'
 import { visible } from '../../evaluate/summary.js'
-import type { predictSchema } from '../../tasks/imageClassification/options.js'
+import type { predictSchema } from '../../tasks/options.js'
 import type { CommandContext } from '../context.js'
 import { readInput } from '../input.js'
 
@@ -11,7 +11,7 @@ export async function run(
   options: z.output<typeof predictSchema>,
   { output, signal }: CommandContext,
 ): Promise<number> {
-  const { loadModel } = await import('../../tasks/imageClassification/model.js')
+  const { loadModel } = await import('../../tasks/images/model.js')
   const { images } = await import('../../data/images.js')
   const given = await photosOf(options.photos)
   const dataset = await images(given, { labels: false, strict: options.strict, signal })

@@ -1,13 +1,13 @@
 /** graft rank */
 import type { z } from 'zod'
 import { percent, size } from '../../evaluate/format.js'
-import type { rankSchema } from '../../tasks/imageClassification/options.js'
+import type { rankSchema } from '../../tasks/options.js'
 import type { CommandContext } from '../context.js'
 import { table } from '../table.js'
 
 export async function run(options: z.output<typeof rankSchema>, { output, signal }: CommandContext): Promise<number> {
   output.line(`graft rank ${options.data}`)
-  const { rank } = await import('../../tasks/imageClassification/rank.js')
+  const { rank } = await import('../../tasks/rank.js')
   const running = rank({ ...options, signal })
   for await (const event of running) output.event(event)
   const { backbones, photos, failed } = await running

@@ -8,7 +8,7 @@ import { isModelFolder, type LoadedModelFolder, loadModelFolder, recordVariant }
 import { halfVariant, quantisedVariant } from '../../models/variants.js'
 import { writeModel } from '../../onnx/writer.js'
 import { openEngine } from '../../runtime/engine.js'
-import { compareModels, comparisonData, type ModelComparison } from '../imageClassification/compareModels.js'
+import { compareModels, comparisonData, type ModelComparison } from '../images/compareModels.js'
 import { chooseShapes, drawInputs, type Shapes } from './draw.js'
 import { modelPath } from './source.js'
 

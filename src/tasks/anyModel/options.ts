@@ -1,6 +1,6 @@
 /** The schemas of the verbs that work on any ONNX model, whatever its task. Flags, help, run files and docs are made from these. */
 import { z } from 'zod'
-import { trainSchema } from '../imageClassification/trainOptions.js'
+import { trainSchema } from '../training/trainOptions.js'
 
 const threads = z.int().min(1).max(1024).optional().meta({ description: 'threads for the arithmetic' })
 const model = z

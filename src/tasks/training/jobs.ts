@@ -3,10 +3,10 @@ import { type Matrix, takeRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { Network, SampleSource } from '../../techniques/fineTuning/network.js'
-import { openExtractor } from './features.js'
-import { photoSource } from './pixels.js'
+import { openExtractor } from '../images/features.js'
+import { photoSource } from '../images/pixels.js'
+import { upperPart, wholeNetwork, withHead } from '../images/trunk.js'
 import { augmentation } from './settings.js'
-import { upperPart, wholeNetwork, withHead } from './trunk.js'
 import { labelsAt, samplesAt, type Workspace } from './workspace.js'
 
 /** Everything that a training needs besides its settings. */

@@ -16,11 +16,11 @@ import type {
   Picture,
   ReportData,
 } from '../../evaluate/report/data.js'
+import { countsAt } from '../images/prepare.js'
 import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
 import { memoryUse } from './memory.js'
 import { FEW_A_CLASS } from './plan.js'
-import { countsAt } from './prepare.js'
 import { describeRun, type RunFile } from './runFile.js'
 import { labelsAt, type Workspace } from './workspace.js'
 

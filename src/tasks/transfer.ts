@@ -3,32 +3,32 @@
  * to, aborted, and resumed after a crash.
  */
 import { cpuCount, exists, paths } from '#platform'
-import { GraftError, messageOf, UsageError } from '../../base/errors.js'
-import { Random } from '../../base/random.js'
-import { VERSION } from '../../base/version.js'
-import { openFeatureCache } from '../../data/featureCache.js'
-import type { ImageDataset } from '../../data/types.js'
-import type { Evaluation } from '../../evaluate/evaluation.js'
-import type { ReportData } from '../../evaluate/report/data.js'
-import { checkModelFolder, isModelFolder, saveModelFolder } from '../../models/modelFolder.js'
-import { openEngine } from '../../runtime/engine.js'
-import { DivergedError } from '../../techniques/fineTuning/trainer.js'
-import { AbortedError } from '../../techniques/run/aborted.js'
+import { GraftError, messageOf, UsageError } from '../base/errors.js'
+import { Random } from '../base/random.js'
+import { VERSION } from '../base/version.js'
+import { openFeatureCache } from '../data/featureCache.js'
+import type { ImageDataset } from '../data/types.js'
+import type { Evaluation } from '../evaluate/evaluation.js'
+import type { ReportData } from '../evaluate/report/data.js'
+import { checkModelFolder, isModelFolder, saveModelFolder } from '../models/modelFolder.js'
+import { openEngine } from '../runtime/engine.js'
+import { DivergedError } from '../techniques/fineTuning/trainer.js'
+import { AbortedError } from '../techniques/run/aborted.js'
 import {
   type Json,
   memoryRunDirectory,
   openRunDirectory,
   type RunDirectory,
   readUnfinished,
-} from '../../techniques/run/directory.js'
-import { type Run, type RunContext, startRun } from '../../techniques/run/run.js'
-import { parseOptions } from '../schema.js'
-import { buildModel } from './build.js'
-import { type ImageModel, imageModel } from './model.js'
-import { folderContents, writeReport } from './output.js'
-import { startStopwatch } from './stopwatch.js'
-import { flatten, type Technique } from './techniques.js'
-import { type TrainInput, type TrainOptions, trainSchema } from './trainOptions.js'
+} from '../techniques/run/directory.js'
+import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
+import { type ImageModel, imageModel } from './images/model.js'
+import { parseOptions } from './schema.js'
+import { buildModel } from './training/build.js'
+import { folderContents, writeReport } from './training/output.js'
+import { startStopwatch } from './training/stopwatch.js'
+import { flatten, type Technique } from './training/techniques.js'
+import { type TrainInput, type TrainOptions, trainSchema } from './training/trainOptions.js'
 
 export interface TransferOptions extends Omit<TrainInput, 'data' | 'technique'> {
   /** Photos opened by `images()`, or what `images()` would be given: a folder or a CSV. */

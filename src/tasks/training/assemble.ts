@@ -9,7 +9,7 @@ import { floats } from '../../runtime/types.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { SampleSource } from '../../techniques/fineTuning/network.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
-import { type Trunk, withHead } from './trunk.js'
+import { type Trunk, withHead } from '../images/trunk.js'
 import { trainedTensors } from './tuning.js'
 import type { Workspace } from './workspace.js'
 

@@ -4,9 +4,9 @@ import { CORRUPTIONS, type Corruption, corrupt, type Severity } from '../../data
 import type { Robustness } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
 import { stratifiedSubset } from '../../techniques/featureExtraction/folds.js'
+import { photoSource } from '../images/pixels.js'
 import { assembledLogits } from './assemble.js'
 import { type BenefitContext, correctness } from './benefitContext.js'
-import { photoSource } from './pixels.js'
 import type { Scratch } from './scratchBenefit.js'
 import { classCount, samplesAt } from './workspace.js'
 

@@ -1,8 +1,8 @@
 /** The verb `inspect`: what is inside a model, what can train, where the head is, and what is refused and why. */
-import { type Inspection, inspectModel } from '../../models/inspect.js'
-import { openModel } from '../../models/modelFile.js'
-import { supportsOf } from '../../passes/support.js'
-import { modelPath } from '../anyModel/source.js'
+import { type Inspection, inspectModel } from '../models/inspect.js'
+import { openModel } from '../models/modelFile.js'
+import { supportsOf } from '../passes/support.js'
+import { modelPath } from './anyModel/source.js'
 
 export interface FileInspection extends Inspection {
   readonly path: string

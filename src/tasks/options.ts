@@ -1,8 +1,8 @@
 /** The schemas of all verbs for photos. Flags, help, run files and docs are made from these. */
 import { z } from 'zod'
-import { trainSchema } from './trainOptions.js'
+import { trainSchema } from './training/trainOptions.js'
 
-export { type TrainInput, type TrainOptions, trainSchema } from './trainOptions.js'
+export { type TrainInput, type TrainOptions, trainSchema } from './training/trainOptions.js'
 
 const threads = z.int().min(1).max(1024).optional().meta({ description: 'threads for the arithmetic' })
 const strict = z

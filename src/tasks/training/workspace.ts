@@ -7,10 +7,10 @@ import type { ImageSample } from '../../data/types.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { RunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
-import type { PreparedData } from './prepare.js'
+import type { PreparedData } from '../images/prepare.js'
+import type { Trunk } from '../images/trunk.js'
 import type { Stopwatch } from './stopwatch.js'
 import type { TrainOptions } from './trainOptions.js'
-import type { Trunk } from './trunk.js'
 
 export interface Workspace {
   readonly options: TrainOptions
