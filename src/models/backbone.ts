@@ -1,8 +1,7 @@
 /**
- * Finding a pretrained network: bundled with the package, in a local folder of Hugging Face's layout, as a bare .onnx
- * file, or in a folder that Graft saved; and reading all that training needs to know of it.
+ * A pretrained network for photos, by whatever name it is found, with all that training needs to know of it.
  */
-import { exists, fileStatus, listFolder, packageDirectory, paths } from '#platform'
+import { paths } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
 import { preprocessorFromFlags, readPreprocessor } from '../data/preprocessor.js'
 import type { Dimension, Model } from '../graph/graph.js'
@@ -11,8 +10,8 @@ import { type Json, type Licence, labelsOf, readJson, readLicence } from './fold
 import { findHead, type Head } from './head.js'
 import { imageModel, PIXELS, type Size } from './imageInput.js'
 import { openModel } from './modelFile.js'
-import { isModelFolder, loadModelFolder, MODEL_FILE } from './modelFolder.js'
-import { nearNames } from './near.js'
+import { isModelFolder, loadModelFolder } from './modelFolder.js'
+import { foldersOf, kindOfFolder, placeOf } from './place.js'
 import type { GraftRecord } from './record.js'
 
 export interface BackboneOptions {
@@ -55,98 +54,30 @@ export interface Backbone {
   readonly notes: readonly string[]
 }
 
-/** Names of the backbones that come with the package. */
-export async function bundledBackbones(): Promise<string[]> {
-  const root = paths.join(packageDirectory(), 'backbones')
-  const entries = (await exists(root)) ? await listFolder(root) : []
-  return entries.filter((entry) => entry.kind === 'folder').map((entry) => entry.name)
-}
-
 /**
  * @param spec a bundled name, the path of a folder, or the path of an .onnx file
  * @throws UsageError where nothing of that name exists
  * @throws GraftError where it is not an image network that can be used, with the reason
  */
 export async function resolveBackbone(spec: string, options: BackboneOptions = {}): Promise<Backbone> {
-  const bundled = await bundledBackbones()
-  const place = bundled.includes(spec) ? paths.join(packageDirectory(), 'backbones', spec) : spec
-  const status = await fileStatus(place)
-  if (status?.kind === 'folder') return fromFolder(place, bundled.includes(spec) ? spec : nameOf(place), options)
-  if (status?.kind === 'file') {
-    if (!/\.onnx$/i.test(place))
-      throw new UsageError(`${place} is not an .onnx file.`, {
-        remedy: 'Name an .onnx file, a model folder or a bundled backbone.',
-      })
-    return fromFile(place, options)
-  }
-  throw unknownBackbone(spec, bundled)
-}
-
-function unknownBackbone(spec: string, bundled: readonly string[]): UsageError {
-  const near = nearNames(spec, bundled, 1)[0]
-  const hub = /^[\w.-]+\/[\w.-]+$/.test(spec) && !spec.startsWith('.')
-  const remedy = hub
-    ? 'If it is a Hugging Face id: this version does not fetch from the hub. Download its config.json, preprocessor_config.json and onnx/model.onnx into a folder and name that.'
-    : `Name one of these${near ? ` (did you mean ${near}?)` : ''}, a folder with onnx/model.onnx, or an .onnx file.`
-  return new UsageError(
-    `There is no backbone "${spec}": no file or folder of that name, and bundled are only: ${bundled.join(', ') || 'none'}.`,
-    {
-      remedy,
-    },
-  )
-}
-
-const nameOf = (path: string) => paths.base(paths.resolve(path)).replace(/\.onnx$/i, '')
-
-async function fromFolder(folder: string, name: string, options: BackboneOptions): Promise<Backbone> {
-  if (await isModelFolder(folder)) {
+  const place = await placeOf(spec)
+  const { name, path, folder } = place
+  if (!place.bare && (await isModelFolder(folder))) {
     // Checks every file against the others before any is used.
     const saved = await loadModelFolder(folder)
-    return fromParts(
-      name,
-      paths.join(folder, MODEL_FILE),
-      folder,
-      saved.config,
-      saved.preprocessor,
-      saved.record,
-      options,
-    )
+    return fromParts(name, path, folder, saved.config, saved.preprocessor, saved.record, options)
   }
-  const candidates = [MODEL_FILE, 'model.onnx'].map((file) => paths.join(folder, file))
-  let path: string | undefined
-  for (const candidate of candidates) if (path === undefined && (await exists(candidate))) path = candidate
-  if (path === undefined) throw await noModel(folder)
-  const config = await readJson(paths.join(folder, 'config.json'))
-  const preprocessor = await readJson(paths.join(folder, 'preprocessor_config.json'))
-  return fromParts(name, path, folder, config, preprocessor, undefined, options)
-}
-
-async function noModel(folder: string): Promise<GraftError> {
-  const inside = [
-    ...(await listFolder(folder)),
-    ...((await exists(`${folder}/onnx`)) ? await listFolder(`${folder}/onnx`) : []),
-  ]
-  const others = inside.map((entry) => entry.name).filter((n) => /\.(onnx|bin|safetensors|pt|pth|h5|tflite)$/.test(n))
-  return new GraftError(
-    `${folder} has neither ${MODEL_FILE} nor model.onnx${others.length > 0 ? `, only ${others.slice(0, 6).join(', ')}` : ''}.`,
-    {
-      remedy: others.some((n) => n.endsWith('.onnx'))
-        ? 'Name the .onnx file itself, or use the float32 file named model.onnx.'
-        : 'Export the network to ONNX, for example with `optimum-cli export onnx`.',
-    },
-  )
-}
-
-async function fromFile(path: string, options: BackboneOptions): Promise<Backbone> {
-  const folder = paths.folder(path)
-  const inOnnxFolder = paths.base(paths.resolve(folder)) === 'onnx'
   let config: Json | undefined
   let preprocessor: Json | undefined
-  for (const place of inOnnxFolder ? [folder, paths.join(folder, '..')] : [folder]) {
-    config ??= await readJson(paths.join(place, 'config.json'))
-    preprocessor ??= await readJson(paths.join(place, 'preprocessor_config.json'))
+  for (const beside of foldersOf(place)) {
+    config ??= await readJson(paths.join(beside, 'config.json'))
+    preprocessor ??= await readJson(paths.join(beside, 'preprocessor_config.json'))
+    if (preprocessor === undefined && (await kindOfFolder(beside)) === 'text')
+      throw new GraftError(`${name} reads texts: it has a tokenizer.json and no preprocessor_config.json.`, {
+        remedy: 'For photos name a backbone that reads photos; `graft backbones` lists the bundled ones.',
+      })
   }
-  return fromParts(nameOf(path), path, folder, config, preprocessor, undefined, options)
+  return fromParts(name, path, folder, config, preprocessor, undefined, options)
 }
 
 async function fromParts(

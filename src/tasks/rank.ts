@@ -11,9 +11,9 @@ import { Random } from '../base/random.js'
 import { openFeatureCache } from '../data/featureCache.js'
 import type { ImageDataset } from '../data/types.js'
 import { hScore, leep, logME } from '../evaluate/transferability.js'
-import { bundledBackbones } from '../models/backbone.js'
 import { keepOnly } from '../models/edit.js'
 import { PIXELS } from '../models/imageInput.js'
+import { bundledBackbones } from '../models/place.js'
 import { type Engine, openEngine } from '../runtime/engine.js'
 import { floats } from '../runtime/types.js'
 import { stratifiedSubset } from '../techniques/featureExtraction/folds.js'
@@ -74,7 +74,7 @@ async function perform(
   source: ImageDataset | string,
   options: z.output<typeof rankSchema>,
 ): Promise<Ranking> {
-  const names = options.backbones ?? (await bundledBackbones())
+  const names = options.backbones ?? (await bundledBackbones('image'))
   const random = new Random(options.seed, 'rank')
   const { dataset, contents } = await prepareData(source, options, context)
   const labels = Int32Array.from(dataset.samples, (sample) => sample.label)

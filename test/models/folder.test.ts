@@ -7,7 +7,7 @@ import { env, pipeline, RawImage } from '@huggingface/transformers'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { GraftError, UsageError } from '#graft/base/errors.js'
 import { attachHead } from '#graft/models/attach.js'
-import { type Backbone, bundledBackbones, resolveBackbone } from '#graft/models/backbone.js'
+import { type Backbone, resolveBackbone } from '#graft/models/backbone.js'
 import {
   checkModelFolder,
   configOf,
@@ -17,6 +17,7 @@ import {
   recoverModelFolder,
   saveModelFolder,
 } from '#graft/models/modelFolder.js'
+import { bundledBackbones } from '#graft/models/place.js'
 import { weights } from '../onnx/build.js'
 
 const BUNDLED = 'backbones/efficientnet-lite0'
@@ -72,7 +73,9 @@ const rejects = (promise: Promise<unknown>, pattern: RegExp, type: typeof GraftE
   })
 
 test('the bundled backbone', async () => {
-  assert.deepEqual(await bundledBackbones(), ['efficientnet-lite0'])
+  assert.deepEqual(await bundledBackbones(), ['all-minilm-l6-v2', 'efficientnet-lite0'])
+  assert.deepEqual(await bundledBackbones('image'), ['efficientnet-lite0'])
+  assert.deepEqual(await bundledBackbones('text'), ['all-minilm-l6-v2'])
   assert.deepEqual(
     [backbone.name, backbone.architecture, backbone.licence?.name],
     ['efficientnet-lite0', 'EfficientNetForImageClassification', 'apache-2.0'],
@@ -85,13 +88,17 @@ test('the bundled backbone', async () => {
   assert.deepEqual(backbone.notes, [])
 })
 
+test('a backbone that reads texts is not taken for one that reads photos', async () => {
+  await rejects(resolveBackbone('all-minilm-l6-v2'), /reads texts: it has a tokenizer.json/)
+})
+
 test('unknown names list what exists, and hub ids are said not to be fetched', async () => {
   const remedy = async (spec: string) => {
     try {
       await resolveBackbone(spec)
     } catch (error) {
       assert.ok(error instanceof UsageError)
-      assert.match(error.message, /bundled are only: efficientnet-lite0/)
+      assert.match(error.message, /bundled are only: all-minilm-l6-v2, efficientnet-lite0/)
       return error.remedy ?? ''
     }
     throw new Error('resolved')

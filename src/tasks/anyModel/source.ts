@@ -2,9 +2,9 @@
 import { exists, fileStatus, paths } from '#platform'
 import { GraftError, UsageError } from '../../base/errors.js'
 import type { Model } from '../../graph/graph.js'
-import { bundledBackbones, resolveBackbone } from '../../models/backbone.js'
 import { openModel } from '../../models/modelFile.js'
 import { MODEL_FILE } from '../../models/modelFolder.js'
+import { bundledBackbones, placeOf } from '../../models/place.js'
 import { readModel } from '../../onnx/reader.js'
 
 /** An `.onnx` file, a folder in Hugging Face's layout, the name of a bundled backbone, or the bytes of a file. */
@@ -18,7 +18,7 @@ export async function openSource(source: ModelSource): Promise<Model> {
 
 /** The model file that a name stands for. @throws UsageError where there is none */
 export async function modelPath(spec: string): Promise<string> {
-  if ((await bundledBackbones()).includes(spec)) return (await resolveBackbone(spec)).path
+  if ((await bundledBackbones()).includes(spec)) return (await placeOf(spec)).path
   const status = await fileStatus(spec)
   if (status?.kind === 'file') return spec
   if (status?.kind !== 'folder')
