@@ -38,7 +38,10 @@ const SAVED = { model: 'model', report: 'report', run: 'run file' } as const
 function describeEpoch(event: EventOf<'epoch'>): string {
   const parts = [`epoch ${event.epoch} of ${event.epochs}`, `loss ${event.trainLoss.toFixed(3)}`]
   if (event.validationLoss !== undefined) parts.push(`validation loss ${event.validationLoss.toFixed(3)}`)
-  if (event.validationAccuracy !== undefined) parts.push(`accuracy ${percent(event.validationAccuracy)}`)
+  if (event.validationValue !== undefined) {
+    const value = event.valueName === 'R2' ? event.validationValue.toFixed(3) : percent(event.validationValue)
+    parts.push(`${event.valueName} ${value}`)
+  }
   parts.push(duration(event.seconds))
   return `${parts.join(', ')}${event.best ? ' (best so far)' : ''}`
 }

@@ -6,7 +6,9 @@ import { GraftError } from '../../base/errors.js'
 import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
 import { arenaPeak } from '../../passes/memory/peak.js'
 import { type Recomputed, recompute } from '../../passes/memory/recompute.js'
-import type { Network } from './network.js'
+import type { Targets } from '../../data/targets.js'
+import { largestShapes, type Network, type SampleShapes } from './network.js'
+import { objectiveFor } from './objectives/index.js'
 import { inferenceProgram, trainingProgram } from './programs.js'
 import type { Recomputation, TuningSettings } from './settings.js'
 
@@ -22,7 +24,10 @@ export type MemoryPlan = {
 
 export interface MemoryQuestion {
   readonly network: Network
-  readonly classes: number
+  /** Of the training samples. */
+  readonly targets: Targets
+  /** The shapes that samples come in. @default the network's own */
+  readonly shapes?: readonly SampleShapes[] | undefined
   readonly settings: TuningSettings
   readonly threads: number
   /** Resident memory before the training. */
@@ -80,34 +85,55 @@ export function withPlan(settings: TuningSettings, plan: MemoryPlan): TuningSett
 
 /** As it is first, then with recomputation. */
 function* plansFor(question: MemoryQuestion, microBatches: number): Generator<MemoryPlan> {
-  const { network, classes, threads, baseline } = question
+  const { network, targets, threads, baseline } = question
   const { recompute: _, ...plain } = question.settings
   const settings = withPlan(plain, { microBatches, recompute: null, share: 0, predictedBytes: 0 })
+  const objective = objectiveFor(targets, settings)
+  const shapes = question.shapes ?? [largestShapes(network)]
   // The last epoch of a schedule trains every layer.
-  const program = trainingProgram(network, 0, classes, settings)
-  const size = network.sample.reduce((product, d) => product * d, settings.batch)
-  // Each session has its arena: the step's, the update's and, after an epoch, the forward pass alone.
+  const programs = shapes.map((own) => trainingProgram(network, 0, objective, settings, own))
+  const program = programs[0]!
+  const size = Math.max(...shapes.map((own) => sampleBytes(network, own))) * settings.batch
+  // Each session has its arena: the step's for each shape, the update's and, after an epoch, the forward passes alone.
   const names = program.parameters.map(({ name }) => name)
-  const scoring = inferenceProgram(network, settings.batch, names, program.statistics, settings.ema > 0)
   const beside =
     baseline +
-    besideTheArenas(program, 4 * size) +
-    arenaPeak(scoring.model.graph, { threads }) +
+    besideTheArenas(program, size) +
+    sum(shapes, (own) =>
+      arenaPeak(
+        inferenceProgram(network, settings.batch, names, program.statistics, settings.ema > 0, own).model.graph,
+        { threads },
+      ),
+    ) +
     (program.apply ? arenaPeak(program.apply.model.graph, { threads }) : 0)
-  const peak = (changed?: Recomputed) =>
-    beside + arenaPeak(changed?.graph ?? program.step.model.graph, { threads, hidden: changed?.hidden })
-  yield { microBatches, recompute: null, share: 0, predictedBytes: peak() }
+  const kept = sum(programs, ({ step }) => arenaPeak(step.model.graph, { threads }))
+  yield { microBatches, recompute: null, share: 0, predictedBytes: beside + kept }
   for (const what of ['cheap', 'all'] as const)
     for (const segments of SEGMENTS) {
-      const changed = recomputed(program, network, { segments, what })
-      if (changed)
-        yield { microBatches, recompute: { segments, what }, share: changed.share, predictedBytes: peak(changed) }
+      const changed = programs.map((own) => recomputed(own, network, { segments, what }))
+      if (changed.every((own) => own === undefined)) continue
+      const arenas = sum(programs, (own, i) => {
+        const { graph, hidden } = changed[i] ?? { graph: own.step.model.graph, hidden: undefined }
+        return arenaPeak(graph, { threads, hidden })
+      })
+      const share = Math.max(...changed.map((own) => own?.share ?? 0))
+      yield { microBatches, recompute: { segments, what }, share, predictedBytes: beside + arenas }
     }
 }
 
 function recomputed(program: TrainingProgram, network: Network, how: Recomputation): Recomputed | undefined {
-  return recompute(program.step.model.graph, { data: [network.input], loss: STEP_OUTPUTS.loss, ...how })
+  const data = network.inputs.map(({ name }) => name)
+  return recompute(program.step.model.graph, { data, loss: STEP_OUTPUTS.loss, ...how })
 }
+
+function sampleBytes(network: Network, shapes: SampleShapes): number {
+  return sum(network.inputs, ({ name, type, sample }) =>
+    (shapes[name] ?? sample).reduce((product, d) => product * d, type === 'int64' ? 8 : 4),
+  )
+}
+
+const sum = <T>(items: readonly T[], value: (item: T, i: number) => number): number =>
+  items.reduce((total, item, i) => total + value(item, i), 0)
 
 /** Sessions, threads' stacks and the libraries' own. Measured. */
 const RUNTIME_BYTES = 90e6

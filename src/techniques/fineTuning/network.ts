@@ -1,31 +1,52 @@
 /** The network that trains, and where its inputs come from. */
+import type { Targets } from '../../data/targets.js'
 import type { Model } from '../../graph/graph.js'
+import type { HostTensor } from '../../runtime/types.js'
+
+export interface NetworkInput {
+  readonly name: string
+  readonly type: 'float32' | 'int64'
+  /** Shape of one sample, without the batch: the largest one where samples come in several sizes. */
+  readonly sample: readonly number[]
+}
 
 export interface Network {
-  /** From `input` to `logits`, head included; the batch may be dynamic. */
+  /** From the inputs to `logits`, head included; the batch may be dynamic. */
   readonly model: Model
-  readonly input: string
-  /** Shape of one sample's input, without the batch. */
-  readonly sample: readonly number[]
-  /** (N, C) */
+  /** Every input that is fed with samples. */
+  readonly inputs: readonly NetworkInput[]
+  /** (N, C), or (N, T, C) where every position of a sample has logits of its own. */
   readonly logits: string
+  /** What goes into the head, (N, D): for methods that look at it. */
+  readonly features?: string
   /** Trainable parameters by depth, from the input to the head, which is the last entry. */
   readonly layers: readonly (readonly string[])[]
 }
 
+/** The shape of a sample by the name of the input, without the batch. */
+export type SampleShapes = Readonly<Record<string, readonly number[]>>
+
 export interface Batch {
-  /** (n, ...sample), n up to the size that was asked for. */
-  readonly inputs: Float32Array
-  /** Which samples these are: indices into `labels`. */
+  /** (n, ...sample) by the name of the network's input, n up to the size that was asked for. */
+  readonly inputs: Readonly<Record<string, HostTensor>>
+  /** Which samples these are: indices into `targets`. */
   readonly samples: Int32Array
+  /** (n, T), where positions have labels: the word whose first piece stands there, -1 at other positions. */
+  readonly words?: Int32Array
 }
 
 /** Samples that can be had in any order, prepared ahead of their use. */
 export interface SampleSource {
-  /** (N), class indices. */
-  readonly labels: Int32Array
+  /** N */
+  readonly length: number
+  /** What is said of each sample. */
+  readonly targets: Targets
+  /** The sample shapes that batches come in, where there are several (text in buckets of length): few, as each is a program. */
+  readonly shapes?: readonly SampleShapes[]
   /**
-   * The samples of `order` in turn, from position `start` in it, in batches of `size` (the last may be smaller).
+   * The samples of `order` from position `start` on, in batches of `size` (the last may be smaller). A source may put samples
+   * of like length together, by a rule in which nothing but `order`, `size` and the samples counts: `start` then is a position
+   * in the sequence so arranged, and always a multiple of `size` or the number of all samples.
    *
    * @param epoch keys the augmentation; undefined leaves the samples as they are
    */
@@ -39,4 +60,19 @@ export interface BatchRequest {
   readonly size: number
   readonly epoch: number | undefined
   readonly signal: AbortSignal
+}
+
+/** The network's own sample shapes. */
+export function largestShapes(network: Network): SampleShapes {
+  return Object.fromEntries(network.inputs.map(({ name, sample }) => [name, sample]))
+}
+
+/** The sample shapes of a batch. */
+export function shapesOf(batch: Batch): SampleShapes {
+  return Object.fromEntries(Object.entries(batch.inputs).map(([name, { dims }]) => [name, dims.slice(1)]))
+}
+
+/** With the batch in front, as the graph's inputs have them. */
+export function batchShapes(network: Network, shapes: SampleShapes, batch: number): Record<string, number[]> {
+  return Object.fromEntries(network.inputs.map(({ name, sample }) => [name, [batch, ...(shapes[name] ?? sample)]]))
 }

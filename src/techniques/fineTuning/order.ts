@@ -1,5 +1,19 @@
 /** The order in which an epoch visits the samples. */
+import { InternalError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
+import type { SampleSource } from './network.js'
+
+/** The order of an epoch: shuffled, or drawn so that every class comes equally often. */
+export function epochOrder(
+  { length, targets }: SampleSource,
+  { balancedSampling }: { readonly balancedSampling: boolean },
+  random: Random,
+): Int32Array {
+  if (!balancedSampling) return shuffledOrder(length, random)
+  if (targets.kind !== 'single-label' && targets.kind !== 'ordinal')
+    throw new InternalError(`balanced sampling of ${targets.kind} targets`)
+  return balancedOrder(targets.labels, random)
+}
 
 /** Every sample once, shuffled. */
 export function shuffledOrder(n: number, random: Random): Int32Array {
@@ -8,11 +22,12 @@ export function shuffledOrder(n: number, random: Random): Int32Array {
 
 /**
  * As many draws as there are samples, every class equally often (to within one): a class smaller than its share comes round
- * again only after all of its samples came, and of a larger one a random part is drawn.
+ * again only after all of its samples came, and of a larger one a random part is drawn. Samples without a class (-1) do not come.
  */
 export function balancedOrder(labels: Int32Array, random: Random): Int32Array {
   const members = new Map<number, number[]>()
   labels.forEach((label, i) => {
+    if (label < 0) return
     const list = members.get(label)
     if (list) list.push(i)
     else members.set(label, [i])

@@ -2,13 +2,18 @@
 import { GraftError } from '../../base/errors.js'
 import type { SafetensorsFile, StoredTensor } from '../../base/safetensors.js'
 import type { HostTensor } from '../../runtime/types.js'
+import type { Objective } from './objective.js'
 
 export interface EpochRecord {
   /** From 1. */
   readonly epoch: number
   readonly trainLoss: number
   readonly validationLoss: number | undefined
+  /** Higher is better; what it is stands in `valueName`. */
+  readonly validationValue: number | undefined
+  /** Where there are classes: the share of samples (or words) that are right. */
   readonly validationAccuracy: number | undefined
+  readonly valueName: Objective['valueName']
   /** The highest rate of the epoch's last step. */
   readonly learningRate: number
   readonly seconds: number
@@ -84,6 +89,7 @@ export function decodeSnapshot(file: SafetensorsFile, key: string): Snapshot {
   const history = position.history.map((entry) => ({
     ...entry,
     validationLoss: entry.validationLoss ?? undefined,
+    validationValue: entry.validationValue ?? undefined,
     validationAccuracy: entry.validationAccuracy ?? undefined,
   }))
   return {

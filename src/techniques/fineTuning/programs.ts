@@ -1,10 +1,10 @@
 /** The programs of fine-tuning: the training step over the layers that train, and the forward pass with the same weights. */
-import { softmaxCrossEntropy } from '../../losses/crossEntropy.js'
 import { compileTraining, STEP_OUTPUTS, slotName, type TrainingProgram } from '../../optim/trainingProgram.js'
 import { recompute } from '../../passes/memory/recompute.js'
 import { specialise } from '../../passes/specialise.js'
 import type { Program, StateBinding } from '../../runtime/types.js'
-import type { Network } from './network.js'
+import { batchShapes, largestShapes, type Network, type SampleShapes } from './network.js'
+import type { Objective } from './objective.js'
 import { makeOptimizer, type TuningSettings } from './settings.js'
 
 /** Names of the step's feeds. */
@@ -16,16 +16,17 @@ const BATCH_NORM_MOMENTUM = 0.1
 
 export const groupOf = (layer: number): string => `layer${layer}`
 
-/** The step (and, when accumulating, the update) with the layers from `first` on trainable. */
+/** The step (and, when accumulating, the update) with the layers from `first` on trainable, on samples of these shapes. */
 export function trainingProgram(
   network: Network,
   first: number,
-  classes: number,
+  objective: Objective,
   settings: TuningSettings,
+  shapes: SampleShapes = largestShapes(network),
 ): TrainingProgram {
   const layerOf = new Map(network.layers.flatMap((names, layer) => names.map((name) => [name, layer] as const)))
   const forward = specialise(network.model, {
-    shapes: { [network.input]: [settings.batch, ...network.sample] },
+    shapes: batchShapes(network, shapes, settings.batch),
     outputs: [network.logits],
     batchNorm: settings.batchNorm === 'train' ? { kind: 'train', momentum: BATCH_NORM_MOMENTUM } : { kind: 'fold' },
   })
@@ -34,15 +35,19 @@ export function trainingProgram(
     forward,
     loss(g) {
       const logits = forward.value(network.logits)
-      const targets = g.input(TARGETS, { type: 'float32', shape: [settings.batch, classes] })
-      const weights = g.input(WEIGHTS, { type: 'float32', shape: [settings.batch] })
-      return { loss: softmaxCrossEntropy(g, logits, targets, weights) }
+      const shape = g.shape(logits)
+      const targets = g.input(TARGETS, { type: 'float32', shape })
+      const weights = g.input(WEIGHTS, { type: 'float32', shape: shape.slice(0, -1) })
+      return { loss: objective.loss(g, logits, targets, weights) }
     },
     group(parameter) {
       const layer = layerOf.get(parameter)
       if (layer === undefined || layer < first) return undefined
       // One rate for all is one scalar to feed, and a smaller graph.
-      return { name: single ? groupOf(network.layers.length - 1) : groupOf(layer) }
+      return {
+        name: single ? groupOf(network.layers.length - 1) : groupOf(layer),
+        decays: settings.decay !== 'matrices' || (forward.builder.parameters().get(parameter)?.dims.length ?? 0) > 1,
+      }
     },
     optimizer: makeOptimizer(settings),
     ...(settings.clip > 0 ? { clipNorm: settings.clip } : {}),
@@ -52,7 +57,7 @@ export function trainingProgram(
   if (settings.recompute === undefined) return program
   const { model, state } = program.step
   const changed = recompute(model.graph, {
-    data: [network.input],
+    data: network.inputs.map(({ name }) => name),
     loss: STEP_OUTPUTS.loss,
     ...settings.recompute,
   })
@@ -66,9 +71,10 @@ export function inferenceProgram(
   trained: readonly string[],
   statistics: readonly string[],
   average: boolean,
+  shapes: SampleShapes = largestShapes(network),
 ): Program {
   const forward = specialise(network.model, {
-    shapes: { [network.input]: [batch, ...network.sample] },
+    shapes: batchShapes(network, shapes, batch),
     outputs: [network.logits],
     batchNorm: { kind: 'fold' },
   })

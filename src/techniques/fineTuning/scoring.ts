@@ -1,41 +1,73 @@
 /** Logits of a whole set of samples, and what the loss and the accuracy on it are. */
 import { argmaxRows, type Matrix, matrix, row } from '../../base/matrix.js'
-import type { LoadedProgram } from '../../runtime/engine.js'
-import type { Network, SampleSource } from './network.js'
-import { inputTensor } from './steps.js'
+import { outputsOf, type Targets } from '../../data/targets.js'
+import type { HostTensor } from '../../runtime/types.js'
+import type { Batch, SampleSource } from './network.js'
 
-/** (N, C) in the source's order; of the first `limit` samples alone where that is given. */
-export async function logitsOf(
-  program: LoadedProgram,
-  network: Network,
-  source: SampleSource,
-  classes: number,
-  batch: number,
-  signal: AbortSignal,
-  limit = source.labels.length,
-): Promise<Matrix> {
-  const n = Math.min(limit, source.labels.length)
-  const logits = matrix(n, classes)
-  const all = Int32Array.from({ length: n }, (_, i) => i)
-  for await (const part of source.batches({ order: all, start: 0, size: batch, epoch: undefined, signal })) {
-    const results = await program.run({ [network.input]: inputTensor(part, network, batch) })
-    const values = results.logits?.data as Float32Array
-    part.samples.forEach((position, i) => {
-      logits.data.set(values.subarray(i * classes, (i + 1) * classes), position * classes)
+export interface LogitsRequest {
+  readonly source: SampleSource
+  /** Samples that are asked for together. */
+  readonly size: number
+  readonly signal: AbortSignal
+  /** The first so many samples alone. @default all */
+  readonly limit?: number | undefined
+  /** The logits of a batch: (n or more, C), or (n or more, T, C). */
+  readonly run: (batch: Batch) => Promise<HostTensor>
+  readonly onBatch?: (samples: number) => void
+}
+
+/**
+ * (N, C) in the source's order. Where every word has a class: one row for each word of each sample in turn, which is NaN where
+ * the word was cut off.
+ */
+export async function logitsOf({ source, size, signal, limit, run, onBatch }: LogitsRequest): Promise<Matrix> {
+  const n = Math.min(limit ?? source.length, source.length)
+  const classes = outputsOf(source.targets)
+  const rows = rowStarts(source.targets, n)
+  const logits = matrix(rows[n]!, classes)
+  if (source.targets.kind === 'token-labels') logits.data.fill(Number.NaN)
+  const order = Int32Array.from({ length: n }, (_, i) => i)
+  for await (const part of source.batches({ order, start: 0, size, epoch: undefined, signal })) {
+    const { data, dims } = await run(part)
+    const values = data as Float32Array
+    const each = dims.slice(1).reduce((product, d) => product * d, 1)
+    const { words } = part
+    part.samples.forEach((sample, i) => {
+      const own = values.subarray(i * each, (i + 1) * each)
+      if (words === undefined) logits.data.set(own, rows[sample]! * classes)
+      else
+        for (let at = 0; at < each / classes; at++) {
+          const word = words[(i * each) / classes + at]!
+          if (word >= 0 && rows[sample]! + word < rows[sample + 1]!)
+            logits.data.set(own.subarray(at * classes, (at + 1) * classes), (rows[sample]! + word) * classes)
+        }
     })
+    onBatch?.(part.samples.length)
   }
   return logits
 }
 
-/** Mean cross-entropy in nats and share right. */
+/** Where each of the first n samples' rows begin, and where the last one's end: a row a sample, or one for each of its words. */
+export function rowStarts(targets: Targets, n: number): Int32Array {
+  const starts = new Int32Array(n + 1)
+  for (let i = 0; i < n; i++)
+    starts[i + 1] = starts[i]! + (targets.kind === 'token-labels' ? targets.labels[i]!.length : 1)
+  return starts
+}
+
+/** Mean cross-entropy in nats and share right, of the samples whose class is known (not -1). */
 export function score(logits: Matrix, labels: Int32Array): { loss: number; accuracy: number } {
   let loss = 0
   let right = 0
+  let known = 0
   argmaxRows(logits).forEach((predicted, i) => {
+    const label = labels[i]!
+    if (label < 0) return
+    known++
     const z = row(logits, i)
     const max = z.reduce((a, b) => Math.max(a, b))
-    loss += max + Math.log(z.reduce((sum, value) => sum + Math.exp(value - max), 0)) - z[labels[i]!]!
-    if (predicted === labels[i]) right++
+    loss += max + Math.log(z.reduce((sum, value) => sum + Math.exp(value - max), 0)) - z[label]!
+    if (predicted === label) right++
   })
-  return { loss: loss / labels.length, accuracy: right / labels.length }
+  return { loss: loss / known, accuracy: right / known }
 }

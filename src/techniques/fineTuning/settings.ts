@@ -27,8 +27,10 @@ export interface TuningSettings {
   readonly momentum: number
   readonly nesterov: boolean
   readonly weightDecay: number
+  /** What decays: everything, or matrices and kernels alone, which leaves biases and norms as they are. @default 'all' */
+  readonly decay?: 'all' | 'matrices'
   readonly lrSchedule: ScheduleName
-  /** Share of the steps. */
+  /** Share of the steps; from 1 on their number. */
   readonly warmup: number
   /** Rate of a layer over that of the next one. */
   readonly layerDecay: number
@@ -37,6 +39,10 @@ export interface TuningSettings {
   readonly labelSmoothing: number
   readonly classWeights: boolean
   readonly balancedSampling: boolean
+  /** Of a number to be predicted: Huber's loss or the squared error, in standard deviations. @default 'huber' */
+  readonly numberLoss?: 'huber' | 'mse'
+  /** Of the earth mover's distance beside the cross-entropy, where classes have an order. @default 1 */
+  readonly ordinalWeight?: number
   /** Mixing of the photos of a batch. */
   readonly mix: MixOptions | undefined
   readonly checkpointSeconds: number

@@ -1,15 +1,18 @@
-/** Runs training steps: builds the feeds of a batch, runs the program, applies accumulated gradients. */
+/** Runs training steps: builds the feeds of a batch, runs the program of its shape, applies accumulated gradients. */
 import type { Random } from '../../base/random.js'
 import type { MixOptions } from '../../data/augment.js'
 import { mixBatch } from '../../data/mixing.js'
+import type { Targets } from '../../data/targets.js'
 import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
 import type { Engine } from '../../runtime/engine.js'
 import { floats, type HostTensor, scalarTensor } from '../../runtime/types.js'
-import type { Batch, Network, SampleSource } from './network.js'
+import { type Batch, largestShapes, type Network } from './network.js'
+import type { Encoded, Objective } from './objective.js'
+import { objectiveFor } from './objectives/index.js'
 import { groupOf, TARGETS, trainingProgram, WEIGHTS } from './programs.js'
 import type { TuningSettings } from './settings.js'
+import { inputTensors, ShapedPrograms, shapeKey } from './shaped.js'
 import { layerFactor } from './stages.js'
-import { inverseFrequencies, smoothTargets } from './targets.js'
 
 export interface StepResult {
   readonly loss: number
@@ -25,18 +28,30 @@ export interface Stepper {
   release(): Promise<void>
 }
 
-export async function openStepper(
-  engine: Engine,
-  network: Network,
-  first: number,
-  source: SampleSource,
-  classes: number,
-  settings: TuningSettings,
-): Promise<Stepper> {
-  const program = trainingProgram(network, first, classes, settings)
-  const step = await engine.load(program.step)
+export interface StepperOptions {
+  readonly engine: Engine
+  readonly network: Network
+  /** The first layer that trains; all after it do. */
+  readonly first: number
+  /** Of the training samples, which batches point into. */
+  readonly targets: Targets
+  /** @default that of the targets */
+  readonly objective?: Objective
+  readonly settings: TuningSettings
+}
+
+export async function openStepper(options: StepperOptions): Promise<Stepper> {
+  const { engine, network, first, targets, settings } = options
+  const objective = options.objective ?? objectiveFor(targets, settings)
+  const largest = largestShapes(network)
+  // What trains, the update and the state are the same whatever the shape of a sample.
+  const program = trainingProgram(network, first, objective, settings, largest)
+  const steps = new ShapedPrograms(engine, network, (shapes) =>
+    shapeKey(network, shapes) === shapeKey(network, largest)
+      ? program.step
+      : trainingProgram(network, first, objective, settings, shapes).step,
+  )
   const apply = program.apply && (await engine.load(program.apply))
-  const classWeights = settings.classWeights ? inverseFrequencies(source.labels, classes) : undefined
   const rates = (rate: number): Record<string, HostTensor> => {
     const layers = network.layers.length
     return Object.fromEntries(
@@ -49,21 +64,14 @@ export async function openStepper(
   return {
     program,
     async step(batches, rate, random) {
-      const weightOf = (position: number) => classWeights?.[source.labels[position]!] ?? 1
+      const encoded = batches.map((batch) => objective.encode(targets, batch))
       // The mean over the whole step, as one large batch would give (PyTorch divides by the sum of the weights).
-      const total = batches.reduce((sum, { samples: own }) => own.reduce((s, p) => s + weightOf(p), sum), 0)
+      const total = encoded.reduce((sum, { weights }) => weights.reduce((s, w) => s + w, sum), 0)
       let loss = 0
       let applied: Record<string, HostTensor> = {}
       for (const [micro, batch] of batches.entries()) {
-        const feeds = batchFeeds(batch, network, source.labels, classes, settings, random.fork(micro))
-        feeds[WEIGHTS] = floats(
-          [settings.batch],
-          padded(
-            Float32Array.from(batch.samples, (p) => weightOf(p) / total),
-            settings.batch,
-          ),
-        )
-        const results = await step.run(apply ? feeds : { ...feeds, ...rates(rate) })
+        const feeds = batchFeeds(batch, encoded[micro]!, total, network, settings, random.fork(micro))
+        const results = await steps.run(batch, apply ? feeds : { ...feeds, ...rates(rate) })
         loss += scalarOf(results[STEP_OUTPUTS.loss])
         applied = results
       }
@@ -75,67 +83,60 @@ export async function openStepper(
       }
     },
     async release() {
-      await step.release()
+      await steps.release()
       await apply?.release()
     },
   }
 }
 
-/** Inputs and targets, filled up to the program's batch with samples that weigh nothing. */
+/** Inputs, targets and weights, filled up to the program's batch with samples that weigh nothing. */
 function batchFeeds(
   batch: Batch,
+  encoded: Encoded,
+  total: number,
   network: Network,
-  labels: Int32Array,
-  classes: number,
   settings: TuningSettings,
   random: Random,
 ): Record<string, HostTensor> {
   const n = batch.samples.length
-  const targets = smoothTargets(
-    Int32Array.from(batch.samples, (p) => labels[p]!),
-    classes,
-    settings.labelSmoothing,
-  )
-  const mixed = mix({ inputs: batch.inputs, targets }, n, network.sample, settings.mix, random)
+  const mixed = mix(batch, encoded.targets, network, settings.mix, random)
+  const each = encoded.weights.length / n
+  const width = encoded.targets.length / encoded.weights.length
+  const perSample = each === 1 && batch.words === undefined ? [] : [each]
+  // A step in which nothing is known has no loss; the update is then that of the decay alone.
+  const weights = total > 0 ? encoded.weights.map((w) => w / total) : encoded.weights
   return {
-    [network.input]: inputTensor({ ...batch, inputs: mixed.inputs }, network, settings.batch),
-    [TARGETS]: floats([settings.batch, classes], padded(mixed.targets, settings.batch * classes)),
+    ...inputTensors(mixed.batch, network, settings.batch),
+    [TARGETS]: floats(
+      [settings.batch, ...perSample, width],
+      padded(mixed.targets, settings.batch * each * width),
+    ),
+    [WEIGHTS]: floats([settings.batch, ...perSample], padded(weights, settings.batch * each)),
   }
-}
-
-interface Mixable {
-  readonly inputs: Float32Array
-  readonly targets: Float32Array
 }
 
 /** Only photos are mixed; what lies behind a frozen part of the network is left as it is. */
 function mix(
-  batch: Mixable,
-  n: number,
-  sample: readonly number[],
+  batch: Batch,
+  targets: Float32Array,
+  network: Network,
   options: MixOptions | undefined,
   random: Random,
-): Mixable {
-  if (options === undefined || sample.length !== 3 || sample[0] !== 3) return batch
+): { batch: Batch; targets: Float32Array } {
+  const [input, ...others] = network.inputs
+  const sample = input?.sample ?? []
+  if (options === undefined || others.length > 0 || sample.length !== 3 || sample[0] !== 3) return { batch, targets }
+  const { name } = input!
   const [, height, width] = sample as readonly [number, number, number]
-  const positions = Int32Array.from({ length: n }, (_, i) => i)
-  const pixels = { pixels: batch.inputs, count: n, height, width, positions }
-  const mixed = mixBatch(pixels, { rows: n, columns: batch.targets.length / n, data: batch.targets }, options, random)
-  return { inputs: mixed.pixels, targets: mixed.targets.data }
-}
-
-/**
- * The network's input, (size, ...sample). A short batch repeats its samples: in train-mode batch norm the statistics then
- * stay close to its own, and elsewhere the surplus is ignored.
- */
-export function inputTensor(batch: Batch, network: Network, size: number): HostTensor {
   const n = batch.samples.length
-  const dims = [size, ...network.sample]
-  if (n === size) return floats(dims, batch.inputs)
-  const one = batch.inputs.length / n
-  const full = new Float32Array(size * one)
-  for (let i = 0; i < size; i++) full.set(batch.inputs.subarray((i % n) * one, ((i % n) + 1) * one), i * one)
-  return floats(dims, full)
+  const tensor = batch.inputs[name]!
+  const positions = Int32Array.from({ length: n }, (_, i) => i)
+  const pixels = { pixels: tensor.data as Float32Array, count: n, height, width, positions }
+  const mixed = mixBatch(pixels, { rows: n, columns: targets.length / n, data: targets }, options, random)
+  return {
+    batch: { ...batch, inputs: { [name]: { ...tensor, data: mixed.pixels } } },
+    targets: mixed.targets.data,
+  }
 }
 
 function padded(values: Float32Array, length: number): Float32Array {

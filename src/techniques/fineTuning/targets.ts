@@ -1,4 +1,6 @@
-/** What the loss compares the logits with: soft targets (N, C) and a weight for each sample. */
+/** What the loss compares the logits with: soft targets and what each weighs. */
+import type { Targets } from '../../data/targets.js'
+import type { Encoded } from './objective.js'
 
 /** One-hot targets (N, C) with `smoothing` spread over all classes: (1 - s) y + s / C (Szegedy et al. 2016). */
 export function smoothTargets(labels: Int32Array, classes: number, smoothing: number): Float32Array {
@@ -9,10 +11,42 @@ export function smoothTargets(labels: Int32Array, classes: number, smoothing: nu
   return targets
 }
 
-/** N / (C n_c), so that every class weighs the same in total and the mean weight over the samples is 1. */
+/** Classes, -1 where unknown, as smoothed targets (N, C) and weights (N): the class's, 1 by default, 0 where it is unknown. */
+export function encodeClasses(
+  labels: Int32Array,
+  classes: number,
+  smoothing: number,
+  classWeights: Float64Array | undefined,
+): Encoded {
+  // Where the class is unknown the target is any: it weighs nothing.
+  const known = labels.map((label) => Math.max(0, label))
+  return {
+    targets: smoothTargets(known, classes, smoothing),
+    weights: Float32Array.from(labels, (label) => (label < 0 ? 0 : (classWeights?.[label] ?? 1))),
+  }
+}
+
+/** N / (C n_c), so that every class weighs the same in total and the mean weight over the samples is 1; -1 is not counted. */
 export function inverseFrequencies(labels: Int32Array, classes: number): Float64Array {
   const counts = new Float64Array(classes)
-  for (const label of labels) counts[label] = counts[label]! + 1
+  let known = 0
+  for (const label of labels) {
+    if (label < 0) continue
+    known++
+    counts[label] = counts[label]! + 1
+  }
   const present = counts.reduce((n, count) => n + (count > 0 ? 1 : 0), 0)
-  return counts.map((count) => (count === 0 ? 0 : labels.length / (present * count)))
+  return counts.map((count) => (count === 0 ? 0 : known / (present * count)))
+}
+
+/** Text that is the same for the same targets and no others: for the key of a checkpoint. */
+export function targetsText(targets: Targets): string {
+  switch (targets.kind) {
+    case 'number':
+      return `number ${targets.values.join()}`
+    case 'token-labels':
+      return JSON.stringify([targets.kind, targets.classes, targets.labels.map((own) => own.join())])
+    default:
+      return `${JSON.stringify([targets.kind, targets.classes])} ${targets.labels.join()}`
+  }
 }

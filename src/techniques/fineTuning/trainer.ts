@@ -14,18 +14,20 @@ import { throwIfAborted } from '../run/aborted.js'
 import type { RunDirectory } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
 import type { Batch, Network, SampleSource } from './network.js'
-import { balancedOrder, shuffledOrder } from './order.js'
+import { epochOrder } from './order.js'
 import { decodeSnapshot, type EpochRecord, encodeSnapshot, type Position, START } from './position.js'
+import type { Objective, Scale } from './objective.js'
+import { objectiveFor } from './objectives/index.js'
 import { inferenceProgram } from './programs.js'
-import { logitsOf, score } from './scoring.js'
+import { logitsOf, rowStarts } from './scoring.js'
 import { learningRate, rateSchedule, type TuningSettings } from './settings.js'
+import { inputTensors, ShapedPrograms } from './shaped.js'
 import { firstTrained } from './stages.js'
 import { completeState, openStepper, type Stepper, type StepResult } from './steps.js'
 
 export interface Training {
   readonly engine: Engine
   readonly network: Network
-  readonly classes: number
   readonly train: SampleSource
   /** Decides which epoch is kept; without it the last one is. */
   readonly validation: SampleSource | undefined
@@ -45,10 +47,12 @@ export interface TrainingOutcome {
   readonly history: readonly EpochRecord[]
   /** The kept epoch, from 1. */
   readonly epoch: number
-  /** Logits of the kept weights on the validation samples. */
+  /** Logits of the kept weights on the validation samples, a row a sample (or a row a word of each; NaN where it was cut off). */
   readonly validationLogits: Matrix | undefined
   /** The same on the first few of these samples, or of the training samples where there is no validation. */
   readonly checkLogits: Matrix
+  /** Where a number was learnt: weights and logits are in this scale, which `headInOwnUnit` folds into the head. */
+  readonly scale: Scale | undefined
   readonly stoppedEarly: boolean
   readonly skippedSteps: number
 }
@@ -74,6 +78,7 @@ export async function train(training: Training): Promise<TrainingOutcome> {
 
 class TrainingLoop {
   readonly #training: Training
+  readonly #objective: Objective
   readonly #stepsAnEpoch: number
   #position: Position = START
   #best: Record<string, HostTensor> | undefined
@@ -84,8 +89,9 @@ class TrainingLoop {
 
   constructor(training: Training) {
     this.#training = training
+    this.#objective = objectiveFor(training.train.targets, training.settings)
     const { batch, accumulate } = training.settings
-    this.#stepsAnEpoch = Math.ceil(training.train.labels.length / (batch * accumulate))
+    this.#stepsAnEpoch = Math.ceil(training.train.length / (batch * accumulate))
   }
 
   async run(): Promise<TrainingOutcome> {
@@ -102,16 +108,18 @@ class TrainingLoop {
     const { position } = this
     const kept = this.#best ?? (await this.#weights())
     const { [LOGITS]: logits, ...weights } = kept
-    const { classes, train } = this.#training
-    const validationLogits =
-      logits && validation
-        ? { rows: validation.labels.length, columns: classes, data: logits.data as Float32Array }
-        : undefined
+    const { train } = this.#training
+    const [rows, columns] = (logits?.dims ?? []) as [number, number]
+    const validationLogits = logits && { rows, columns, data: logits.data as Float32Array }
     return {
       weights,
       parameters: this.#training.network.layers.flat(),
       validationLogits,
-      checkLogits: validationLogits ? firstRows(validationLogits, CHECKED) : await this.#logits(train, CHECKED),
+      checkLogits:
+        validationLogits && validation
+          ? firstRows(validationLogits, rowStarts(validation.targets, Math.min(CHECKED, validation.length)).at(-1)!)
+          : await this.#logits(train, CHECKED),
+      scale: this.#objective.scale,
       history: position.history,
       epoch: position.best === null ? position.epoch : position.best.epoch,
       stoppedEarly: position.epoch < settings.epochs,
@@ -149,11 +157,18 @@ class TrainingLoop {
 
   /** The program for the layers that train in the present epoch, with all its state in place. */
   async #stepperNow(): Promise<Stepper> {
-    const { engine, network, train, classes, settings } = this.#training
+    const { engine, network, train, settings } = this.#training
     const first = firstTrained(settings.schedule, this.#position.epoch, settings.epochs, network.layers.length)
     if (this.#stepper?.first !== first) {
       await this.release()
-      const stepper = await openStepper(engine, network, first, train, classes, settings)
+      const stepper = await openStepper({
+        engine,
+        network,
+        first,
+        targets: train.targets,
+        objective: this.#objective,
+        settings,
+      })
       await completeState(engine, stepper.program, this.#known)
       this.#stepper = { first, stepper }
     }
@@ -165,9 +180,7 @@ class TrainingLoop {
     const stepper = await this.#stepperNow()
     const { epoch } = this.#position
     const orderRandom = random.fork('order', epoch)
-    const order = settings.balancedSampling
-      ? balancedOrder(train.labels, orderRandom)
-      : shuffledOrder(train.labels.length, orderRandom)
+    const order = epochOrder(train, settings, orderRandom)
     const factor = rateSchedule(settings)
     const total = settings.epochs * this.#stepsAnEpoch
     const stop = new AbortController()
@@ -232,7 +245,7 @@ class TrainingLoop {
     const epoch = position.epoch + 1
     const trainLoss = position.lossCount > 0 ? position.lossSum / position.lossCount : Number.NaN
     const logits = validation && (await this.#logits(validation))
-    const measured = logits && score(logits, validation.labels)
+    const measured = logits && this.#objective.score(logits, validation.targets)
     const better = measured !== undefined && (position.best === null || measured.loss < position.best.loss)
     if (better && logits)
       this.#best = {
@@ -245,7 +258,9 @@ class TrainingLoop {
       epoch,
       trainLoss,
       validationLoss: measured?.loss,
-      validationAccuracy: measured?.accuracy,
+      validationValue: measured?.value,
+      validationAccuracy: measured?.figures.accuracy,
+      valueName: this.#objective.valueName,
       learningRate: learningRate(settings) * factor(Math.min(position.step, total) - 1, total),
       seconds,
     }
@@ -266,16 +281,19 @@ class TrainingLoop {
 
   /** Of the weights as they are now. */
   async #logits(source: SampleSource, limit?: number): Promise<Matrix> {
-    const { engine, network, classes, settings, context } = this.#training
+    const { engine, network, settings, context } = this.#training
     const { program } = await this.#stepperNow()
     const names = program.parameters.map((p) => p.name)
-    const loaded = await engine.load(
-      inferenceProgram(network, settings.batch, names, program.statistics, settings.ema > 0),
+    const { batch: size } = settings
+    const programs = new ShapedPrograms(engine, network, (shapes) =>
+      inferenceProgram(network, size, names, program.statistics, settings.ema > 0, shapes),
     )
+    const run = async (batch: Batch) =>
+      (await programs.run(batch, inputTensors(batch, network, size))).logits as HostTensor
     try {
-      return await logitsOf(loaded, network, source, classes, settings.batch, context.signal, limit)
+      return await logitsOf({ source, size, signal: context.signal, limit, run })
     } finally {
-      await loaded.release()
+      await programs.release()
     }
   }
 

@@ -34,14 +34,18 @@ export type RunEvent =
       readonly choice: string | number | boolean
       readonly reason: string
     }
-  /** An epoch of training ended. Losses are mean cross-entropies in nats; `seconds` counts the epoch. */
+  /** An epoch of training ended. Losses are means of what is minimised (cross-entropy in nats, ...); `seconds` counts the epoch. */
   | {
       readonly type: 'epoch'
       readonly epoch: number
       readonly epochs: number
       readonly trainLoss: number
       readonly validationLoss: number | undefined
+      /** Higher is better; `valueName` says what it is: accuracy, micro F1, R2, entity F1. */
+      readonly validationValue: number | undefined
+      /** Where there are classes. */
       readonly validationAccuracy: number | undefined
+      readonly valueName: string
       readonly learningRate: number
       readonly best: boolean
       readonly seconds: number

@@ -30,10 +30,16 @@ export function checkSamples({ inputs, labels }: TensorSamples, classes: number,
 }
 
 /** The samples as what the training loop reads. */
-export function sourceOf({ inputs, labels }: TensorSamples): SampleSource {
-  const one = sizeOf(inputs.dims.slice(1))
+export function sourceOf({ inputs, labels }: TensorSamples, input: string, classes: number): SampleSource {
+  const sample = inputs.dims.slice(1)
+  const one = sizeOf(sample)
   return {
-    labels: Int32Array.from(labels),
+    length: labels.length,
+    targets: {
+      kind: 'single-label',
+      classes: Array.from({ length: classes }, (_, c) => String(c)),
+      labels: Int32Array.from(labels),
+    },
     async *batches({ order, start, size }) {
       for (let at = start; at < order.length; at += size) {
         const samples = order.slice(at, at + size)
@@ -41,7 +47,7 @@ export function sourceOf({ inputs, labels }: TensorSamples): SampleSource {
         samples.forEach((sample, i) => {
           data.set(inputs.data.subarray(sample * one, (sample + 1) * one), i * one)
         })
-        yield { inputs: data, samples }
+        yield { inputs: { [input]: floats([samples.length, ...sample], data) }, samples }
       }
     },
   }

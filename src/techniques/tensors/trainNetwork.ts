@@ -95,14 +95,13 @@ async function run(options: TrainNetworkOptions, engine: Engine, context: RunCon
   if (validation) checkSamples(validation, classes, 'validation')
 
   const layers = layersOf(model, logits, trainable)
-  const network: Network = { model, input, sample, logits, layers }
+  const network: Network = { model, inputs: [{ name: input, type: 'float32', sample }], logits, layers }
   context.phase('fine-tuning', `training ${layers.flat().length} parameters for ${settings.epochs} epochs`)
   const outcome = await train({
     engine,
     network,
-    classes,
-    train: sourceOf(samples),
-    validation: validation && sourceOf(validation),
+    train: sourceOf(samples, input, classes),
+    validation: validation && sourceOf(validation, input, classes),
     settings,
     random: new Random(options.seed ?? 0),
     context,
