@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { Random } from '#graft/base/random.js'
+import type { Targets } from '#graft/data/targets.js'
 import { writeModel } from '#graft/onnx/writer.js'
 import { openEngine } from '#graft/runtime/engine.js'
 import { floats } from '#graft/runtime/types.js'
 import { openTrunk, type Trunk, wholeNetwork, withHead } from '#graft/tasks/images/trunk.js'
-import type { SampleSource } from '#graft/techniques/fineTuning/network.js'
 import type { TuningSettings } from '#graft/techniques/fineTuning/settings.js'
 import { completeState, openStepper } from '#graft/techniques/fineTuning/steps.js'
 import { RANDOM_NETWORKS } from './support/networks.js'
@@ -82,23 +82,19 @@ const network = wholeNetwork(
   withHead(trunk, { weight: { rows: CLASSES, columns: width, data: weight }, bias: new Float32Array(CLASSES) }),
 )
 const labels = Int32Array.from({ length: batch }, (_, i) => i % CLASSES)
-const source: SampleSource = {
-  labels,
-  async *batches() {
-    // The one batch is handed over by hand.
-  },
-}
+const targets: Targets = { kind: 'single-label', classes: Array.from({ length: CLASSES }, (_, c) => String(c)), labels }
 const pixels = Float32Array.from({ length: batch * 3 * SIZE * SIZE }, () => random.normal())
+const inputs = Object.fromEntries(network.inputs.map(({ name }) => [name, floats([batch, 3, SIZE, SIZE], pixels)]))
 const samples = Int32Array.from(labels, (_, i) => i)
 
 const engine = await openEngine({ threads })
-const stepper = await openStepper(engine, network, 0, source, CLASSES, settings)
+const stepper = await openStepper({ engine, network, first: 0, targets, settings })
 await completeState(engine, stepper.program, new Set())
-const stepTimes = await timed(() => stepper.step([{ inputs: pixels, samples }], 1e-3, random))
+const stepTimes = await timed(() => stepper.step([{ inputs, samples }], 1e-3, random))
 await stepper.release()
 
 const forward = await engine.load({ model: network.model, state: [] })
-const forwardTimes = await timed(() => forward.run({ [network.input]: floats([batch, 3, SIZE, SIZE], pixels) }))
+const forwardTimes = await timed(() => forward.run(inputs))
 await engine.close()
 console.log(
   JSON.stringify({

@@ -47,8 +47,13 @@ export function wholeNetwork(trunk: Trunk, model: Model): Network {
   const layers = layersOf(trunk.blocks)
   return {
     model: trainable(model, layers),
-    input: trunk.backbone.inputName,
-    sample: [3, trunk.transform.height, trunk.transform.width],
+    inputs: [
+      {
+        name: trunk.backbone.inputName,
+        type: 'float32',
+        sample: [3, trunk.transform.height, trunk.transform.width],
+      },
+    ],
     logits: LOGITS,
     layers,
   }
@@ -90,8 +95,7 @@ export function upperPart(trunk: Trunk, model: Model, unfreeze: number): UpperPa
   return {
     network: {
       model: extract(floats, [value], logits),
-      input: last.output,
-      sample,
+      inputs: [{ name: last.output, type: 'float32', sample }],
       logits: LOGITS,
       layers,
     },

@@ -3,9 +3,7 @@ import { type Matrix, matrix } from '../../base/matrix.js'
 import type { Model } from '../../graph/graph.js'
 import { LOGITS } from '../../models/attach.js'
 import { withTrained } from '../../models/edit.js'
-import { PIXELS } from '../../models/imageInput.js'
 import { withFloatWeights } from '../../passes/floatWeights.js'
-import { floats } from '../../runtime/types.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { SampleSource } from '../../techniques/fineTuning/network.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
@@ -22,21 +20,20 @@ export function tunedModel(trunk: Trunk, start: LinearHead, outcome: TrainingOut
 
 /** Logits (N, C) of a whole model on photos, as the saved model gives them. */
 export async function assembledLogits(
-  { engine, trunk, context, options, data }: Pick<Workspace, 'engine' | 'trunk' | 'context' | 'options' | 'data'>,
+  { engine, context, options, data }: Pick<Workspace, 'engine' | 'context' | 'options' | 'data'>,
   model: Model,
   source: SampleSource,
   onBatch: (count: number) => void = () => undefined,
 ): Promise<Matrix> {
-  const { height, width } = trunk.transform
   const classes = data.dataset.classes.length
-  const n = source.labels.length
+  const n = source.length
   const logits = matrix(n, classes)
   const order = Int32Array.from({ length: n }, (_, i) => i)
   const program = await engine.load({ model, state: [] })
   try {
     const request = { order, start: 0, size: options.batch, epoch: undefined, signal: context.signal }
     for await (const { inputs, samples } of source.batches(request)) {
-      const results = await program.run({ [PIXELS]: floats([samples.length, 3, height, width], inputs) })
+      const results = await program.run(inputs)
       const values = results[LOGITS]?.data as Float32Array
       for (const [k, i] of samples.entries())
         logits.data.set(values.subarray(k * classes, (k + 1) * classes), i * classes)

@@ -170,7 +170,7 @@ async function assembleAndJudge(
     assembledLogits(
       work,
       model,
-      photoSource(samplesAt(work, positions), trunk.transform, work.random, undefined),
+      photoSource(samplesAt(work, positions), work.data.dataset.classes, trunk.transform, work.random, undefined),
       (count) => progress.advance(count),
     )
   if (chosen.kind === 'tuned') {

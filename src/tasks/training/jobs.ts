@@ -1,8 +1,10 @@
 /** What a training works on: the network and the sources of its samples. */
 import { type Matrix, takeRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
+import type { Targets } from '../../data/targets.js'
+import { floats } from '../../runtime/types.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
-import type { Network, SampleSource } from '../../techniques/fineTuning/network.js'
+import type { Network, NetworkInput, SampleSource } from '../../techniques/fineTuning/network.js'
 import { openExtractor } from '../images/features.js'
 import { photoSource } from '../images/pixels.js'
 import { upperPart, wholeNetwork, withHead } from '../images/trunk.js'
@@ -19,9 +21,15 @@ export interface TuningJob {
 
 /** The whole network on augmented photos. */
 export function wholeJob(work: Workspace, head: LinearHead): TuningJob {
-  const { split, trunk, random, options } = work
+  const { split, trunk, random, options, data } = work
   const source = (positions: Int32Array) =>
-    photoSource(samplesAt(work, positions), trunk.transform, random.fork('photos'), augmentation(options))
+    photoSource(
+      samplesAt(work, positions),
+      data.dataset.classes,
+      trunk.transform,
+      random.fork('photos'),
+      augmentation(options),
+    )
   return {
     network: wholeNetwork(trunk, withHead(trunk, head)),
     train: source(split.train),
@@ -53,7 +61,8 @@ export async function upperJob(work: Workspace, head: LinearHead): Promise<Tunin
       const contents = Array.from(positions, (i) => data.contents[i]!)
       return matrixSource(
         await extractor.extract(samplesAt(work, positions), contents, options),
-        labelsAt(work, positions),
+        { kind: 'single-label', classes: data.dataset.classes, labels: labelsAt(work, positions) },
+        upper.network.inputs[0]!,
       )
     }
     return {
@@ -68,13 +77,15 @@ export async function upperJob(work: Workspace, head: LinearHead): Promise<Tunin
 }
 
 /** Rows of a matrix as samples. */
-export function matrixSource(features: Matrix, labels: Int32Array): SampleSource {
+export function matrixSource(features: Matrix, targets: Targets, { name, sample }: NetworkInput): SampleSource {
   return {
-    labels,
+    length: features.rows,
+    targets,
     async *batches({ order, start, size }) {
       for (let at = start; at < order.length; at += size) {
         const samples = order.slice(at, at + size)
-        yield { samples, inputs: takeRows(features, samples).data }
+        const { data } = takeRows(features, samples)
+        yield { samples, inputs: { [name]: floats([samples.length, ...sample], data) } }
       }
     },
   }

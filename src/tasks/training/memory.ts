@@ -8,7 +8,7 @@ import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import type { Choice } from './choose.js'
 import type { TuningJob } from './jobs.js'
 import { tuningSettings } from './settings.js'
-import { classCount, type Workspace } from './workspace.js'
+import type { Workspace } from './workspace.js'
 
 /** The share of the free memory that `auto` lets the training have. */
 const COMFORTABLE = 0.8
@@ -34,7 +34,8 @@ export function parseLimit(text: string): number | undefined {
 export function planMemory(work: Workspace, job: TuningJob, settings: TuningSettings): MemoryPlan {
   return planTraining({
     network: job.network,
-    classes: classCount(work),
+    targets: job.train.targets,
+    shapes: job.train.shapes,
     settings,
     threads: work.engine.threads,
     baseline: residentMemory(),

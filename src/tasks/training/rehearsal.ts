@@ -7,7 +7,7 @@ import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import { firstTrained } from '../../techniques/fineTuning/stages.js'
 import { completeState, openStepper } from '../../techniques/fineTuning/steps.js'
 import type { TuningJob } from './jobs.js'
-import { classCount, type Workspace } from './workspace.js'
+import type { Workspace } from './workspace.js'
 
 const TIMED_STEPS = 4
 /** A forward pass as a part of a step. */
@@ -20,11 +20,11 @@ export async function measureEpoch(work: Workspace, job: TuningJob, settings: Tu
   const layers = job.network.layers.length
   // The last epoch of a schedule trains the most.
   const first = firstTrained(settings.schedule, settings.epochs - 1, settings.epochs, layers)
-  const stepper = await openStepper(engine, job.network, first, job.train, classCount(work), settings)
+  const stepper = await openStepper({ engine, network: job.network, first, targets: job.train.targets, settings })
   try {
     await completeState(engine, stepper.program, new Set())
     const times: number[] = []
-    const order = shuffledOrder(job.train.labels.length, job.random.fork('timing'))
+    const order = shuffledOrder(job.train.length, job.random.fork('timing'))
     const stop = new AbortController()
     const request = { order, start: 0, size: settings.batch, epoch: 0, signal: stop.signal }
     let started = now()
@@ -38,8 +38,8 @@ export async function measureEpoch(work: Workspace, job: TuningJob, settings: Tu
     stop.abort()
     // The first step warms up.
     const typical = Math.min(...(times.length > 1 ? times.slice(1) : times))
-    const batches = Math.ceil(job.train.labels.length / settings.batch)
-    const validated = Math.ceil((job.validation?.labels.length ?? 0) / settings.batch)
+    const batches = Math.ceil(job.train.length / settings.batch)
+    const validated = Math.ceil((job.validation?.length ?? 0) / settings.batch)
     return typical * (batches + FORWARD_SHARE * validated)
   } finally {
     await stepper.release()
@@ -49,16 +49,16 @@ export async function measureEpoch(work: Workspace, job: TuningJob, settings: Tu
 /** The learning rate by a range test; the weights are as before afterwards. */
 export async function findRate(work: Workspace, job: TuningJob, settings: TuningSettings): Promise<number> {
   const { engine, context } = work
-  const stepper = await openStepper(engine, job.network, 0, job.train, classCount(work), settings)
+  const stepper = await openStepper({ engine, network: job.network, first: 0, targets: job.train.targets, settings })
   const progress = context.progress('find-lr', RANGE_STEPS, 'steps')
   const stop = new AbortController()
   try {
     await completeState(engine, stepper.program, new Set())
     const random = job.random.fork('range test')
-    const perEpoch = Math.ceil(job.train.labels.length / settings.batch)
+    const perEpoch = Math.ceil(job.train.length / settings.batch)
     const batches = (async function* (): AsyncGenerator<Batch> {
       for (let epoch = 0; ; epoch++) {
-        const order = shuffledOrder(job.train.labels.length, random.fork('order', epoch))
+        const order = shuffledOrder(job.train.length, random.fork('order', epoch))
         yield* job.train.batches({ order, start: 0, size: settings.batch, epoch, signal: stop.signal })
       }
     })()

@@ -35,6 +35,7 @@ export async function measureRobustness(
     const draw = random.fork('corruption', corruption?.kind ?? 'none', corruption?.severity ?? 0)
     const source = photoSource(
       samples,
+      work.data.dataset.classes,
       trunk.transform,
       draw,
       undefined,

@@ -56,6 +56,7 @@ export async function compareScratch({
     network: wholeNetwork(trunk, model),
     train: photoSource(
       samplesAt(work, choice.chosen.trained),
+      work.data.dataset.classes,
       trunk.transform,
       start.fork('photos'),
       augmentation(options),
@@ -85,7 +86,7 @@ export async function compareScratch({
   const logits = await assembledLogits(
     work,
     trained,
-    photoSource(samplesAt(work, judged.positions), trunk.transform, random, undefined),
+    photoSource(samplesAt(work, judged.positions), work.data.dataset.classes, trunk.transform, random, undefined),
   )
   if (logits.data.some((value) => !Number.isFinite(value))) throw new GraftError('its logits are not finite numbers')
   const own = correctness(judged.logits, judged.labels)

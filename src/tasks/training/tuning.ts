@@ -3,9 +3,10 @@ import { sha256, sha256Of } from '#platform'
 import type { Tensor } from '../../graph/tensor.js'
 import { HEAD_BIAS, HEAD_WEIGHT } from '../../models/attach.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
+import { targetsText } from '../../techniques/fineTuning/targets.js'
 import { type TrainingOutcome, train } from '../../techniques/fineTuning/trainer.js'
 import type { TuningJob } from './jobs.js'
-import { classCount, type Workspace } from './workspace.js'
+import type { Workspace } from './workspace.js'
 
 /** Trains, or goes on training. */
 export async function runTuning(work: Workspace, job: TuningJob, settings: TuningSettings): Promise<TrainingOutcome> {
@@ -13,12 +14,11 @@ export async function runTuning(work: Workspace, job: TuningJob, settings: Tunin
   const key = sha256Of([
     JSON.stringify([data.fingerprint, trunk.backbone.bytesSha256, trunk.point.features, options.seed, engine.threads]),
     JSON.stringify({ ...settings, checkpointSeconds: 0 }),
-    sha256(job.train.labels.join()),
+    sha256(targetsText(job.train.targets)),
   ])
   return train({
     engine,
     network: job.network,
-    classes: classCount(work),
     train: job.train,
     validation: job.validation,
     settings,

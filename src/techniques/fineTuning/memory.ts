@@ -3,10 +3,10 @@
  * would need is predicted from its program.
  */
 import { GraftError } from '../../base/errors.js'
+import type { Targets } from '../../data/targets.js'
 import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
 import { arenaPeak } from '../../passes/memory/peak.js'
 import { type Recomputed, recompute } from '../../passes/memory/recompute.js'
-import type { Targets } from '../../data/targets.js'
 import { largestShapes, type Network, type SampleShapes } from './network.js'
 import { objectiveFor } from './objectives/index.js'
 import { inferenceProgram, trainingProgram } from './programs.js'

@@ -107,10 +107,7 @@ function batchFeeds(
   const weights = total > 0 ? encoded.weights.map((w) => w / total) : encoded.weights
   return {
     ...inputTensors(mixed.batch, network, settings.batch),
-    [TARGETS]: floats(
-      [settings.batch, ...perSample, width],
-      padded(mixed.targets, settings.batch * each * width),
-    ),
+    [TARGETS]: floats([settings.batch, ...perSample, width], padded(mixed.targets, settings.batch * each * width)),
     [WEIGHTS]: floats([settings.batch, ...perSample], padded(weights, settings.batch * each)),
   }
 }

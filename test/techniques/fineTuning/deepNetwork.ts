@@ -1,7 +1,9 @@
 /** Networks whose activations outweigh everything else, for tests of memory. */
 import { Random } from '#graft/base/random.js'
+import type { Targets } from '#graft/data/targets.js'
 import { type Attribute, attr } from '#graft/graph/graph.js'
 import { float32, sizeOf, type Tensor } from '#graft/graph/tensor.js'
+import { floats } from '#graft/runtime/types.js'
 import type { Network, SampleSource } from '#graft/techniques/fineTuning/network.js'
 import { model, node, value } from '../../onnx/build.js'
 
@@ -37,8 +39,7 @@ class Builder {
         nodes: this.nodes,
         initializers: this.initializers,
       }),
-      input: 'x',
-      sample,
+      inputs: [{ name: 'x', type: 'float32', sample }],
       logits: 'logits',
       layers: [[...this.initializers.keys()]],
     }
@@ -82,11 +83,19 @@ export function layers(blocks: number, width: number, tokens: number): Network {
   return b.network([tokens, width])
 }
 
+export const targets = (n: number): Targets => ({
+  kind: 'single-label',
+  classes: Array.from({ length: CLASSES }, (_, c) => String(c)),
+  labels: Int32Array.from({ length: n }, (_, i) => i % CLASSES),
+})
+
 /** Random samples, each the same whatever the batch. */
 export function samples(network: Network, n: number): SampleSource {
-  const one = sizeOf(network.sample)
+  const { sample } = network.inputs[0]!
+  const one = sizeOf(sample)
   return {
-    labels: Int32Array.from({ length: n }, (_, i) => i % CLASSES),
+    length: n,
+    targets: targets(n),
     async *batches({ order, start, size }) {
       for (let at = start; at < order.length; at += size) {
         const chosen = order.slice(at, at + size)
@@ -95,7 +104,7 @@ export function samples(network: Network, n: number): SampleSource {
           const random = new Random(3, position)
           for (let k = 0; k < one; k++) inputs[i * one + k] = random.uniform(-0.5, 0.5)
         })
-        yield { samples: chosen, inputs }
+        yield { samples: chosen, inputs: { x: floats([chosen.length, ...sample], inputs) } }
       }
     },
   }

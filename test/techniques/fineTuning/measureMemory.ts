@@ -10,7 +10,7 @@ import { train } from '#graft/techniques/fineTuning/trainer.js'
 import { memoryRunDirectory } from '#graft/techniques/run/directory.js'
 import { startRun } from '#graft/techniques/run/run.js'
 import { residentMemory } from '#platform'
-import { CLASSES, convolutions, layers, samples } from './deepNetwork.js'
+import { convolutions, layers, samples, targets } from './deepNetwork.js'
 import { SETTINGS } from './toy.js'
 
 const NETWORKS = { convolutions: () => convolutions(5, 24, 80), layers: () => layers(8, 256, 128) }
@@ -38,12 +38,11 @@ const engine = await openEngine({ threads: 2 })
 const asked = { ...SETTINGS, epochs: 1, lr: 0.01, batch: question.batch, optimizer: question.optimizer }
 const baseline = residentMemory()
 const limit = question.limit ?? Number.POSITIVE_INFINITY
-const plan = planTraining({ network, classes: CLASSES, settings: asked, threads: 2, baseline, limit })
+const plan = planTraining({ network, targets: targets(4), settings: asked, threads: 2, baseline, limit })
 const outcome = await startRun((context) =>
   train({
     engine,
     network,
-    classes: CLASSES,
     train: samples(network, 4 * question.batch),
     validation: samples(network, question.batch),
     settings: withPlan(asked, plan),

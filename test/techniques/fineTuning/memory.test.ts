@@ -8,10 +8,11 @@ import { GraftError } from '#graft/base/errors.js'
 import { Random } from '#graft/base/random.js'
 import { openEngine } from '#graft/runtime/engine.js'
 import { type MemoryPlan, planTraining, withPlan } from '#graft/techniques/fineTuning/memory.js'
+import { objectiveFor } from '#graft/techniques/fineTuning/objectives/index.js'
 import { trainingProgram } from '#graft/techniques/fineTuning/programs.js'
 import type { Recomputation, TuningSettings } from '#graft/techniques/fineTuning/settings.js'
 import { completeState, openStepper } from '#graft/techniques/fineTuning/steps.js'
-import { CLASSES, convolutions, layers, samples } from './deepNetwork.js'
+import { convolutions, layers, samples, targets } from './deepNetwork.js'
 import type { Measured, Question } from './measureMemory.js'
 import { SETTINGS } from './toy.js'
 
@@ -30,6 +31,8 @@ async function measure(question: Question): Promise<Measured> {
 
 const SMALL = { convolutions: () => convolutions(4, 6, 12), layers: () => layers(4, 16, 6) }
 
+const objective = objectiveFor(targets(4), SETTINGS)
+
 /** Weights and losses after a few steps. */
 async function trained(name: keyof typeof SMALL, changes: Partial<TuningSettings>) {
   const network = SMALL[name]()
@@ -37,7 +40,7 @@ async function trained(name: keyof typeof SMALL, changes: Partial<TuningSettings
   const engine = await openEngine({ threads: 2 })
   try {
     const source = samples(network, 24)
-    const stepper = await openStepper(engine, network, 0, source, CLASSES, settings)
+    const stepper = await openStepper({ engine, network, first: 0, targets: source.targets, settings })
     await completeState(engine, stepper.program, new Set())
     const order = Int32Array.from({ length: 24 }, (_, i) => i)
     const signal = new AbortController().signal
@@ -77,8 +80,8 @@ describe('recomputation', () => {
       { segments: 4, what: 'cheap' },
     ] satisfies Recomputation[])
       it(`changes no result: ${name}, ${recompute.segments} segments, ${recompute.what}`, async () => {
-        const plain = trainingProgram(SMALL[name](), 0, CLASSES, SETTINGS).step.model.graph
-        const again = trainingProgram(SMALL[name](), 0, CLASSES, { ...SETTINGS, recompute }).step.model.graph
+        const plain = trainingProgram(SMALL[name](), 0, objective, SETTINGS).step.model.graph
+        const again = trainingProgram(SMALL[name](), 0, objective, { ...SETTINGS, recompute }).step.model.graph
         assert.ok(again.nodes.length > plain.nodes.length, 'nothing is computed twice')
         near(await trained(name, { recompute }), await trained(name, {}))
       })
@@ -100,7 +103,7 @@ describe('micro-batches', () => {
 
 describe('the plan', () => {
   const settings = { ...SETTINGS, batch: 16 }
-  const question = { network: convolutions(5, 24, 80), classes: CLASSES, threads: 2, baseline: 7e7 }
+  const question = { network: convolutions(5, 24, 80), targets: targets(4), threads: 2, baseline: 7e7 }
   const at = (limit: number, changes: Partial<TuningSettings> = {}) =>
     planTraining({ ...question, settings: { ...settings, ...changes }, limit })
 

@@ -8,7 +8,7 @@ import { score } from '#graft/techniques/fineTuning/scoring.js'
 import { checkSettings, rateSchedule } from '#graft/techniques/fineTuning/settings.js'
 import { completeState, openStepper } from '#graft/techniques/fineTuning/steps.js'
 import { inverseFrequencies, smoothTargets } from '#graft/techniques/fineTuning/targets.js'
-import { CLASSES, SETTINGS, toyNetwork, toySamples } from './toy.js'
+import { SETTINGS, toyNetwork, toySamples } from './toy.js'
 
 test('balanced sampling draws every class equally often and repeats none before all came', () => {
   const labels = Int32Array.from([...Array(20).fill(0), ...Array(4).fill(1), 2])
@@ -81,7 +81,13 @@ test('micro-batches add up to the step of one large batch, class weights include
       [4, 3],
     ] as const) {
       const settings = { ...SETTINGS, batch, accumulate, classWeights: true, clip: 0.5 }
-      const stepper = await openStepper(engine, toyNetwork(), 0, source, CLASSES, settings)
+      const stepper = await openStepper({
+        engine,
+        network: toyNetwork(),
+        first: 0,
+        targets: source.targets,
+        settings,
+      })
       await completeState(engine, stepper.program, new Set())
       const batches = []
       const request = { order, start: 0, size: batch, epoch: undefined, signal: new AbortController().signal }

@@ -2,6 +2,7 @@
 import { Random } from '#graft/base/random.js'
 import { attr, emptyGraph, type Model } from '#graft/graph/graph.js'
 import { float32 } from '#graft/graph/tensor.js'
+import { floats } from '#graft/runtime/types.js'
 import type { Network, SampleSource } from '#graft/techniques/fineTuning/network.js'
 import type { TuningSettings } from '#graft/techniques/fineTuning/settings.js'
 
@@ -50,8 +51,7 @@ export function toyNetwork(seed = 1): Network {
   }
   return {
     model,
-    input: 'x',
-    sample: [WIDTH],
+    inputs: [{ name: 'x', type: 'float32', sample: [WIDTH] }],
     logits: 'logits',
     layers: [
       ['w0', 'b0'],
@@ -74,11 +74,13 @@ export function toySamples(n: number, seed = 2, scale = 1): SampleSource {
     )
   }
   return {
-    labels,
+    length: n,
+    targets: { kind: 'single-label', classes: ['a', 'b', 'c'], labels },
     async *batches({ order, start, size, epoch }) {
       for (let at = start; at < order.length; at += size) {
         const chosen = order.slice(at, at + size)
-        yield { samples: chosen, inputs: Float32Array.from([...chosen].flatMap((p) => sample(p, epoch))) }
+        const data = Float32Array.from([...chosen].flatMap((p) => sample(p, epoch)))
+        yield { samples: chosen, inputs: { x: floats([chosen.length, WIDTH], data) } }
       }
     },
   }

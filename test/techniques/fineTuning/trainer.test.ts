@@ -13,7 +13,7 @@ import { AbortedError } from '#graft/techniques/run/aborted.js'
 import { memoryRunDirectory, openRunDirectory, type RunDirectory } from '#graft/techniques/run/directory.js'
 import type { RunEvent } from '#graft/techniques/run/events.js'
 import { startRun } from '#graft/techniques/run/run.js'
-import { CLASSES, SETTINGS, toyNetwork, toySamples } from './toy.js'
+import { SETTINGS, toyNetwork, toySamples } from './toy.js'
 
 let engine: Engine
 before(async () => {
@@ -39,7 +39,6 @@ async function training(options: Options = {}): Promise<{ outcome: TrainingOutco
       const job: Training = {
         engine: own,
         network: toyNetwork(),
-        classes: CLASSES,
         train: toySamples(50, 2, options.scale),
         validation: toySamples(30, 3),
         settings,
@@ -142,7 +141,7 @@ test('a step changes the layers from the first trained one on and no other', asy
   try {
     const source = toySamples(8)
     const network = toyNetwork()
-    const stepper = await openStepper(own, network, 1, source, CLASSES, SETTINGS)
+    const stepper = await openStepper({ engine: own, network, first: 1, targets: source.targets, settings: SETTINGS })
     await completeState(own, stepper.program, new Set())
     assert.deepEqual(stepper.program.parameters.map((p) => p.name).sort(), ['b1', 'b2', 'w1', 'w2'])
     const order = Int32Array.from({ length: 8 }, (_, i) => i)

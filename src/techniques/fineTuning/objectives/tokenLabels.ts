@@ -1,7 +1,8 @@
 /** A class a word (names, parts of speech): cross-entropy at the first piece of each word. */
+
+import { InternalError } from '../../../base/errors.js'
 import { argmaxRows } from '../../../base/matrix.js'
 import type { TokenTargets } from '../../../data/targets.js'
-import { InternalError } from '../../../base/errors.js'
 import { entityScore, isBio } from '../../../evaluate/entities.js'
 import { softmaxCrossEntropy } from '../../../losses/crossEntropy.js'
 import type { Objective, ObjectiveSettings } from '../objective.js'
