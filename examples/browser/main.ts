@@ -44,9 +44,6 @@ async function train() {
   for await (const event of run)
     if (event.type === 'progress') say(`${event.phase}: ${event.done} of ${event.total} ${event.unit}`)
   const trained = await run
-  const accuracy = trained.classifier.outOfFold?.accuracy
-  say(accuracy === undefined ? 'Trained.' : `Trained: ${(100 * accuracy).toFixed(0)}% right in cross-validation.`)
-
   const link = element<HTMLAnchorElement>('save')
   link.href = URL.createObjectURL(new Blob([writeModel(trained.model) as Uint8Array<ArrayBuffer>]))
   link.hidden = false
@@ -55,12 +52,15 @@ async function train() {
   const chooser = element<HTMLInputElement>('photo')
   chooser.disabled = false
   chooser.onchange = async () => {
+    element('answer').textContent = ''
     const inputs = await pixels(files('photo'))
     const { logits } = await program.run({ pixel_values: floats(inputs.dims, inputs.data) })
     const { data } = softmaxRows({ rows: 1, columns: 2, data: logits?.data as Float32Array })
     const [first = 0, second = 0] = data
     element('answer').textContent = `${first > second ? 'First' : 'Second'}, ${Math.max(first, second).toFixed(3)}`
   }
+  const accuracy = trained.classifier.outOfFold?.accuracy
+  say(accuracy === undefined ? 'Trained.' : `Trained: ${(100 * accuracy).toFixed(0)}% right in cross-validation.`)
 }
 
 element('train').onclick = () => {

@@ -60,38 +60,37 @@ const isPacked = (kind: string): kind is PackedKind => kind in PACKED
 
 /** @throws Error where the bytes are not such a message, or hold more objects than the budget has left. */
 export function decode<N extends MessageName>(name: N, bytes: Uint8Array, budget: Budget): Message<N> {
-  return decodeLoose(name, bytes, budget) as Message<N>
+  return decodeLoose(name, new BinaryReader(bytes), bytes.length, budget) as Message<N>
 }
 
-function decodeLoose(name: string, bytes: Uint8Array, budget: Budget): Loose {
+/** The message from the reader's place to `end`. One reader goes through all messages in one another: making them costs. */
+function decodeLoose(name: string, reader: BinaryReader, end: number, budget: Budget): Loose {
   const plan = PLANS.get(name)
   if (!plan) throw new Error(`no message ${name} in the schema`)
   const message: Loose = {}
-  const numbers = new Map<FieldPlan, PackedArray[]>()
-  const reader = new BinaryReader(bytes)
-  while (reader.pos < reader.len) {
+  let numbers: Map<FieldPlan, PackedArray[]> | undefined
+  while (reader.pos < end) {
     const [number, wireType] = reader.tag()
     const field = plan.byNumber.get(number)
-    if (!field) {
-      reader.skip(wireType, number)
-      continue
-    }
-    if (--budget.objects < 0) throw new Error('the file describes too many objects')
-    if (field.repeated && isPacked(field.kind)) {
+    if (!field) reader.skip(wireType, number)
+    else if (--budget.objects < 0) throw new Error('the file describes too many objects')
+    else if (field.repeated && isPacked(field.kind)) {
       const part = readNumbers(reader, field, wireType, name)
+      numbers ??= new Map()
       const parts = numbers.get(field)
       if (parts) parts.push(part)
       else numbers.set(field, [part])
-      continue
+    } else {
+      const value = readOne(reader, field, wireType, name, budget)
+      if (field.repeated) {
+        const list = message[field.key] as unknown[] | undefined
+        if (list) list.push(value)
+        else message[field.key] = [value]
+      } else message[field.key] = value
     }
-    const value = readOne(reader, field, wireType, name, budget)
-    if (field.repeated) {
-      const list = message[field.key] as unknown[] | undefined
-      if (list) list.push(value)
-      else message[field.key] = [value]
-    } else message[field.key] = value
+    if (reader.pos > end) throw new Error(`${name}.${field?.key ?? number} ends too early`)
   }
-  for (const [field, parts] of numbers) message[field.key] = joined(parts)
+  if (numbers) for (const [field, parts] of numbers) message[field.key] = joined(parts)
   return message
 }
 
@@ -102,12 +101,13 @@ function expectWire(found: WireType, expected: WireType, field: FieldPlan, messa
 function readOne(reader: BinaryReader, field: FieldPlan, wireType: WireType, message: string, budget: Budget): unknown {
   if (!isScalar(field.kind)) {
     expectWire(wireType, WireType.LengthDelimited, field, message)
-    return decodeLoose(field.kind, reader.bytes(), budget)
+    const length = reader.uint32()
+    const end = reader.pos + length
+    if (end > reader.len) throw new Error(`${message}.${field.key} ends too early`)
+    return decodeLoose(field.kind, reader, end, budget)
   }
   expectWire(wireType, WIRE[field.kind], field, message)
-  const value = readScalar(reader, field.kind)
-  if (reader.pos > reader.len) throw new Error(`${message}.${field.key} ends too early`)
-  return value
+  return readScalar(reader, field.kind)
 }
 
 function readScalar(reader: BinaryReader, kind: ScalarKind): unknown {

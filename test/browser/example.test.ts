@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { InferenceSession } from 'onnxruntime-node'
 import type { Browser } from 'playwright-core'
-import { findChromium, launch, NO_BROWSER } from '../support/chromium.js'
+import { findChromium, launch, NO_BROWSER, openPage } from '../support/chromium.js'
 import { EXAMPLES } from '../support/graft.js'
 
 const path = findChromium()
@@ -30,25 +30,33 @@ describe('the example page', { skip: path === undefined ? NO_BROWSER : false }, 
   })
 
   it('trains on photos, says what others are, and saves a model that Node loads', async () => {
-    const page = await browser.newPage()
-    const photos = (part: string, name: string, count: number) => {
+    const page = await openPage(browser)
+    const photos = (part: string, name: string) => {
       const folder = join(EXAMPLES, part, name)
-      const names = readdirSync(folder).sort().slice(0, count)
-      return names.map((file) => join(folder, file))
+      return readdirSync(folder)
+        .sort()
+        .map((file) => join(folder, file))
     }
     await page.goto(url)
     await page.getByText(/Ready, with \d+ thread/).waitFor()
-    await page.setInputFiles('#first', photos('train', 'hat', 8))
-    await page.setInputFiles('#second', photos('train', 'shoes', 8))
+    await page.setInputFiles('#first', photos('train', 'hat'))
+    await page.setInputFiles('#second', photos('train', 'shoes'))
     await page.click('#train')
-    await page.getByText(/^Trained: \d+% right/).waitFor({ timeout: 120_000 })
-    for (const [name, answer] of [
+    await page.getByText(/^Trained: \d+% right/).waitFor()
+    let [right, asked] = [0, 0]
+    for (const [name, expected] of [
       ['hat', 'First'],
       ['shoes', 'Second'],
-    ] as const) {
-      await page.setInputFiles('#photo', photos('test', name, 1))
-      await page.getByText(new RegExp(`^${answer}, [01]\\.\\d+$`)).waitFor()
-    }
+    ] as const)
+      for (const photo of photos('test', name)) {
+        await page.setInputFiles('#photo', photo)
+        const answer = page.getByText(/^(First|Second), [01]\.\d+$/)
+        await answer.waitFor()
+        if ((await answer.textContent())?.startsWith(expected)) right++
+        asked++
+      }
+    // Of a few hard photos the side depends on the last bits of the arithmetic.
+    assert.ok(asked >= 8 && right >= 0.75 * asked, `${right} of ${asked} photos were told right`)
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save')])
     const session = await InferenceSession.create(readFileSync(await download.path()))
     assert.deepEqual([session.inputNames, session.outputNames], [['pixel_values'], ['logits']])

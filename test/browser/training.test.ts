@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Browser, Page } from 'playwright-core'
 import sharp from 'sharp'
-import { findChromium, launch, NO_BROWSER } from '../support/chromium.js'
+import { findChromium, launch, NO_BROWSER, openPage } from '../support/chromium.js'
 import { assertClose } from '../support/compare.js'
 import { bundleSite, type Site, serve } from '../support/site.js'
 import * as scenarios from './scenarios.js'
@@ -38,7 +38,7 @@ describe('training in a browser', { skip: path === undefined ? NO_BROWSER : fals
   })
 
   async function open(site: Site): Promise<Page> {
-    const page = await browser.newPage()
+    const page = await openPage(browser)
     page.on('pageerror', (error) => faults.push(String(error)))
     page.on('console', (message) => {
       if (message.type() === 'error') faults.push(message.text())

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { graft, smallPhotos } from '../support/graft.js'
+import { graft, smallPhotos, startGraft } from '../support/graft.js'
 import { killAndResume } from '../support/killing.js'
 import { writeTinyBackbone } from '../support/tinyBackbone.js'
 
@@ -48,11 +48,16 @@ test('Ctrl-C stops after the step, saves and says how to go on; another process 
   const again = await graft(args, { cache })
   assert.equal(again.code, 2)
   assert.match(again.stderr, /holds a run that was interrupted[\s\S]*graft resume/)
-  const first = graft(['resume', out, '--json'], { cache, killOn: { text: '"type":"epoch"', signal: 'SIGTERM' } })
-  await new Promise((done) => setTimeout(done, 700))
+  // Held still once it is at work: it has the folder for as long as the other one takes to look.
+  const first = startGraft(['resume', out, '--json'], { cache })
+  await first.said('"type":"resumed"')
+  first.kill('SIGSTOP')
   const second = await graft(['resume', out], { cache })
-  assert.match(second.stderr, /in use by process|no unfinished run/)
-  const resumed = await first
+  assert.equal(second.code, 1, second.stderr)
+  assert.match(second.stderr, /in use by process/)
+  first.kill('SIGTERM')
+  first.kill('SIGCONT')
+  const resumed = await first.finished
   assert.equal(resumed.code, 143, resumed.stderr)
   assert.match(resumed.stdout, /"type":"resumed"/)
 })

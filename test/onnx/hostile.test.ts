@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { SEED } from '../support/gradients.js'
-import { handle } from '../support/hostile.js'
+import { handleWithin } from '../support/hostile.js'
 import { KINDS, mutated } from '../support/mutate.js'
 import { seedFiles } from '../support/seeds.js'
 
@@ -18,7 +18,7 @@ test('a file with any damage is read or refused with a reason, in under a second
   const reached = { nothing: 0, read: 0, specialised: 0 }
   fc.assert(
     fc.property(fc.nat(files.length - 1), fc.array(choice, { minLength: 1, maxLength: 4 }), (at, choices) => {
-      const outcome = handle(mutated(files[at]!.bytes, choices))
+      const outcome = handleWithin(MILLISECONDS, mutated(files[at]!.bytes, choices))
       reached[outcome.reached]++
       assert.ok(outcome.milliseconds < MILLISECONDS, `${files[at]!.name} took ${outcome.milliseconds} ms`)
     }),
@@ -59,7 +59,7 @@ test('bombs: lengths beyond the file, deep nesting, endless small fields', () =>
     ['two million empty nodes', field(7, many.length, many)],
     ['a varint without an end', new Uint8Array(1000).fill(0xff)],
   ] as const) {
-    const { reached, milliseconds } = handle(bytes)
+    const { reached, milliseconds } = handleWithin(MILLISECONDS, bytes)
     assert.equal(reached, 'nothing', what)
     assert.ok(milliseconds < MILLISECONDS, `${what}: ${milliseconds} ms`)
   }

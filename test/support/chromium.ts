@@ -1,6 +1,6 @@
 /** A browser without a window, where the machine has one. */
 import { existsSync } from 'node:fs'
-import { type Browser, chromium } from 'playwright-core'
+import { type Browser, chromium, type Page } from 'playwright-core'
 
 /** Where Chromium and its relatives are installed. */
 const PLACES = [
@@ -26,8 +26,17 @@ export function findChromium(): string | undefined {
 
 export const NO_BROWSER = 'no Chromium: install it (Debian: apt-get install chromium), or name it by CHROME_PATH'
 
+/** Milliseconds: a bound for what hangs, far from what a busy machine takes. */
+const PATIENCE = 300_000
+
+export async function openPage(browser: Browser): Promise<Page> {
+  const page = await browser.newPage()
+  page.setDefaultTimeout(PATIENCE)
+  return page
+}
+
 export function launch(executablePath: string): Promise<Browser> {
   // Chromium's sandbox refuses to run for root, which continuous integration often is.
   const root = process.getuid?.() === 0
-  return chromium.launch({ executablePath, headless: true, args: root ? ['--no-sandbox'] : [] })
+  return chromium.launch({ executablePath, headless: true, args: root ? ['--no-sandbox'] : [], timeout: PATIENCE })
 }

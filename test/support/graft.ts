@@ -24,6 +24,17 @@ export interface GraftOptions {
 }
 
 export function graft(args: readonly string[], options: GraftOptions = {}): Promise<Finished> {
+  return startGraft(args, options).finished
+}
+
+export interface Running {
+  readonly finished: Promise<Finished>
+  /** Resolves when this text has come out; rejects where the program ends without it. */
+  said(text: string): Promise<void>
+  kill(signal: NodeJS.Signals): void
+}
+
+export function startGraft(args: readonly string[], options: GraftOptions = {}): Running {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: options.cwd,
     env: { ...process.env, ...(options.cache === undefined ? {} : { GRAFT_CACHE: options.cache }), GRAFT_DEBUG: '' },
@@ -32,7 +43,10 @@ export function graft(args: readonly string[], options: GraftOptions = {}): Prom
   let stdout = ''
   let stderr = ''
   let sent = false
+  let awaited: { readonly text: string; readonly arrived: () => void }[] = []
   const watch = () => {
+    for (const { text, arrived } of awaited) if (stdout.includes(text)) arrived()
+    awaited = awaited.filter(({ text }) => !stdout.includes(text))
     if (sent || !options.killOn || stdout.split(options.killOn.text).length <= (options.killOn.times ?? 1)) return
     sent = true
     child.kill(options.killOn.signal)
@@ -49,13 +63,25 @@ export function graft(args: readonly string[], options: GraftOptions = {}): Prom
   child.stdin.end(options.input)
   const { kill } = options
   const timer = kill === undefined ? undefined : setTimeout(() => child.kill(kill.signal), kill.after)
-  return new Promise((done, fail) => {
+  const finished = new Promise<Finished>((done, fail) => {
     child.on('error', fail)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
       done({ code, signal, stdout, stderr })
     })
   })
+  return {
+    finished,
+    said: (text) =>
+      new Promise((arrived, fail) => {
+        awaited.push({ text, arrived })
+        watch()
+        finished.then(() => fail(new Error(`graft ended without saying ${text}: ${stderr}`)), fail)
+      }),
+    kill: (signal) => {
+      child.kill(signal)
+    },
+  }
 }
 
 /** The JSON objects that were printed, one a line. */

@@ -12,8 +12,12 @@ import { supportsOf } from '#graft/passes/support.js'
 export interface Outcome {
   /** How far it came. */
   readonly reached: 'nothing' | 'read' | 'specialised'
+  /** Of work: the processor's time, which other programs on the machine do not lengthen as they lengthen the clock's. */
   readonly milliseconds: number
 }
+
+/** A few attempts are enough to have one that nothing disturbed. */
+const ATTEMPTS = 4
 
 /** Small sizes for everything that the file leaves open. */
 function shapesOf(model: Model): Record<string, number[]> {
@@ -25,9 +29,24 @@ function shapesOf(model: Model): Record<string, number[]> {
   )
 }
 
+/**
+ * The least time of a few attempts, but only of the first where that is under the limit: garbage of earlier work and a
+ * processor that is shared make some attempts slow, and no work makes an attempt fast.
+ *
+ * @throws anything but a GraftError, which is a bug
+ */
+export function handleWithin(limit: number, bytes: Uint8Array): Outcome {
+  let outcome = handle(bytes)
+  for (let i = 1; i < ATTEMPTS && outcome.milliseconds >= limit; i++) {
+    const again = handle(bytes)
+    if (again.milliseconds < outcome.milliseconds) outcome = again
+  }
+  return outcome
+}
+
 /** @throws anything but a GraftError, which is a bug */
 export function handle(bytes: Uint8Array): Outcome {
-  const started = performance.now()
+  const started = process.cpuUsage()
   let reached: Outcome['reached'] = 'nothing'
   const attempt = (action: () => void) => {
     try {
@@ -48,5 +67,6 @@ export function handle(bytes: Uint8Array): Outcome {
       reached = 'specialised'
     })
   })
-  return { reached, milliseconds: performance.now() - started }
+  const { user, system } = process.cpuUsage(started)
+  return { reached, milliseconds: (user + system) / 1000 }
 }

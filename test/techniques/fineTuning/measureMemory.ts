@@ -13,7 +13,7 @@ import { residentMemory } from '#platform'
 import { convolutions, layers, samples, targets } from './deepNetwork.js'
 import { SETTINGS } from './toy.js'
 
-const NETWORKS = { convolutions: () => convolutions(5, 24, 80), layers: () => layers(8, 256, 128) }
+const NETWORKS = { convolutions: () => convolutions(5, 24, 80), layers: () => layers(8, 128, 256) }
 
 export interface Question {
   readonly network: keyof typeof NETWORKS

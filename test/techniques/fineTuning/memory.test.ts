@@ -135,8 +135,8 @@ describe('the plan', () => {
 
 describe('the prediction', () => {
   const questions: { question: Question; share: number }[] = [
-    { question: { network: 'convolutions', batch: 16, optimizer: 'sgd' }, share: 1.05 },
-    { question: { network: 'layers', batch: 32, optimizer: 'adam' }, share: 0.95 },
+    { question: { network: 'convolutions', batch: 16, optimizer: 'sgd' }, share: 0.95 },
+    { question: { network: 'layers', batch: 48, optimizer: 'adam' }, share: 0.9 },
   ]
   for (const { question, share } of questions)
     it(`is within a fifth of what is measured, and less is measured with less: ${question.network}`, async () => {
@@ -148,7 +148,7 @@ describe('the prediction', () => {
       const less = await measure({ ...question, limit: share * plain.plan.predictedBytes })
       assert.ok(less.plan.recompute !== null, 'nothing is computed twice')
       assert.ok(Math.abs(error(less)) < 0.2, say(less))
-      assert.ok(less.peak < 0.98 * plain.peak, `${say(plain)}; recomputing: ${say(less)}`)
+      assert.ok(less.peak < 0.95 * plain.peak, `${say(plain)}; recomputing: ${say(less)}`)
       assert.ok(Math.abs(less.loss / plain.loss - 1) < 1e-5 && Math.abs(less.norm / plain.norm - 1) < 1e-5)
     })
 })
