@@ -63,14 +63,23 @@ export const IMAGE_CLASSIFICATION_TYPES: ReadonlySet<string> = new Set([
 /** Written where the backbone's own type is not in that list. */
 const GENERIC = { model_type: 'resnet', architectures: ['ResNetForImageClassification'] }
 
-export interface ModelFolderContents {
+/** What a kind of data puts into the folder. */
+export interface FolderParts {
+  /** As Hugging Face names it: 'image-classification'. */
+  readonly task: string
+  /** The backbone's config.json, where it has one. */
+  readonly config?: Json | undefined
+  /** preprocessor_config.json, for photos. */
+  readonly preprocessor?: Json | undefined
+  /** Height and width of the input, for photos. */
+  readonly inputSize?: readonly [number, number] | undefined
+}
+
+export interface ModelFolderContents extends Omit<FolderParts, 'task'> {
   /** The trained network: `pixel_values` -> `logits`. */
   readonly model: Model
   /** By class number; all different. */
   readonly labels: readonly string[]
-  /** The backbone's config.json, where it has one. */
-  readonly config?: Json | undefined
-  readonly preprocessor: Json
   /** The model card. */
   readonly readme: string
   readonly record: RecordContents
@@ -128,7 +137,9 @@ function filesOf(contents: ModelFolderContents): Map<string, Content> {
     [MODEL_FILE, two?.model ?? writeModel(contents.model)],
     ...(two ? [[DATA_FILE, two.data] as const] : []),
     ['config.json', json(configOf(labels, contents.config, two !== undefined))],
-    ['preprocessor_config.json', json(contents.preprocessor)],
+    ...(contents.preprocessor === undefined
+      ? []
+      : [['preprocessor_config.json', json(contents.preprocessor)] as const]),
     ['README.md', contents.readme],
   ])
   if (licence?.text !== undefined) files.set('LICENSE', licence.text)

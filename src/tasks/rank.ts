@@ -6,24 +6,25 @@
 import type { z } from 'zod'
 import { cpuCount, now } from '#platform'
 import { GraftError, messageOf } from '../base/errors.js'
-import { type Matrix, matrix, row, softmaxRows } from '../base/matrix.js'
+import { type Matrix, row, softmaxRows } from '../base/matrix.js'
 import { Random } from '../base/random.js'
 import { openFeatureCache } from '../data/featureCache.js'
+import { outputsOf } from '../data/targets.js'
 import type { ImageDataset } from '../data/types.js'
 import { hScore, leep, logME } from '../evaluate/transferability.js'
 import { keepOnly } from '../models/edit.js'
-import { PIXELS } from '../models/imageInput.js'
 import { bundledBackbones } from '../models/place.js'
 import { type Engine, openEngine } from '../runtime/engine.js'
 import { floats } from '../runtime/types.js'
 import { stratifiedSubset } from '../techniques/featureExtraction/folds.js'
 import { type Classifier, knn, linearProbe } from '../techniques/featureExtraction/index.js'
 import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
-import { openExtractor } from './images/features.js'
-import { prepareData } from './images/prepare.js'
-import { openTrunk, type Trunk } from './images/trunk.js'
+import { imageModality } from './images/modality.js'
 import { rankSchema } from './options.js'
 import { parseOptions } from './schema.js'
+import type { Modality, PreparedData, Trunk } from './training/modality.js'
+import { inputShapes } from './training/trunk.js'
+import { labelsOf } from './training/workspace.js'
 
 export interface RankOptions extends Omit<z.input<typeof rankSchema>, 'data'> {
   readonly data: ImageDataset | string
@@ -63,28 +64,24 @@ export function rank(options: RankOptions): Run<Ranking> {
       const { data, signal: _signal, ...rest } = options
       const source = typeof data === 'string' ? data : (data.origin ?? 'list')
       const parsed = parseOptions(rankSchema, { ...rest, data: source })
-      return perform(context, data, parsed)
+      return perform(context, imageModality(data), parsed)
     },
     { signal: options.signal },
   )
 }
 
-async function perform(
+async function perform<T extends Trunk, D extends PreparedData>(
   context: RunContext,
-  source: ImageDataset | string,
+  modality: Modality<T, D>,
   options: z.output<typeof rankSchema>,
 ): Promise<Ranking> {
-  const names = options.backbones ?? (await bundledBackbones('image'))
+  const names = options.backbones ?? (await bundledBackbones(modality.kind === 'images' ? 'image' : 'text'))
   const random = new Random(options.seed, 'rank')
-  const { dataset, contents } = await prepareData(source, options, context)
-  const labels = Int32Array.from(dataset.samples, (sample) => sample.label)
-  const chosen = stratifiedSubset(labels, dataset.classes.length, options.samples, random.fork('subset'))
-  const subset: Subset = {
-    samples: Array.from(chosen, (i) => dataset.samples[i]!),
-    contents: Array.from(chosen, (i) => contents[i]!),
-    labels: Int32Array.from(chosen, (i) => labels[i]!),
-    classes: dataset.classes.length,
-  }
+  const data = await modality.prepare(options, context)
+  const labels = labelsOf(data.targets)
+  const classes = outputsOf(data.targets)
+  const chosen = stratifiedSubset(labels, classes, options.samples, random.fork('subset'))
+  const subset: Subset = { labels: Int32Array.from(chosen, (i) => labels[i]!), classes }
   const threads = options.threads ?? cpuCount()
   const engine = await openEngine({ threads, signal: context.signal })
   const cache = openFeatureCache({ onNotice: (notice) => context.warn(notice) })
@@ -94,22 +91,20 @@ async function perform(
     for (const name of names) {
       context.phase('features', `Running ${name}`)
       try {
-        const trunk = await openTrunk(name, options)
-        const extractor = await openExtractor(
-          engine.threads,
-          trunk.body.model,
-          trunk.body.output,
-          trunk.backbone.bytesSha256,
-          trunk.transform,
+        const trunk = await modality.openTrunk(name, options)
+        const extractor = await modality.feed(trunk, data, {}).openExtractor({
+          model: trunk.body.model,
+          output: trunk.body.output,
+          source: trunk.backbone.bytesSha256,
+          threads: engine.threads,
           cache,
-          context.signal,
-        )
-        const progress = context.progress('features', subset.samples.length, 'photos')
-        const features = await extractor
-          .extract(subset.samples, subset.contents, {
-            onProgress: (count) => progress.advance(count),
-          })
+          signal: context.signal,
+        })
+        const progress = context.progress('features', chosen.length, modality.nouns.many)
+        const table = await extractor
+          .features(chosen, (count) => progress.advance(count))
           .finally(() => extractor.release())
+        const { features } = table.at(chosen)
         backbones.push(await compare(engine, trunk, features, subset, random, context.signal))
       } catch (error) {
         // One that cannot be used does not spoil the comparison of the others.
@@ -125,12 +120,10 @@ async function perform(
   if (backbones.length === 0)
     throw new GraftError('None of the backbones can be used.', { remedy: 'See the reasons above.' })
   backbones.sort((a, b) => b.probe - a.probe || b.knn - a.knn)
-  return { backbones, photos: subset.samples.length, failed }
+  return { backbones, photos: chosen.length, failed }
 }
 
 interface Subset {
-  readonly samples: ImageDataset['samples']
-  readonly contents: readonly string[]
   readonly labels: Int32Array
   readonly classes: number
 }
@@ -199,15 +192,19 @@ function isDistribution(scores: Matrix): boolean {
 const TIMED = 5
 const TIMED_BATCH = 8
 
-async function millisecondsOf(engine: Engine, { body, transform }: Trunk): Promise<number> {
-  const program = await engine.load({ model: body.model, state: [] })
+async function millisecondsOf(engine: Engine, trunk: Trunk): Promise<number> {
+  const program = await engine.load({ model: trunk.body.model, state: [] })
   try {
-    const { height, width } = transform
-    const pixels = matrix(TIMED_BATCH, 3 * height * width).data
+    const feeds = Object.fromEntries(
+      Object.entries(inputShapes(trunk, TIMED_BATCH)).map(([name, dims]) => [
+        name,
+        floats(dims, new Float32Array(dims.reduce((product, d) => product * d, 1))),
+      ]),
+    )
     const times: number[] = []
     for (let i = 0; i <= TIMED; i++) {
       const started = now()
-      await program.run({ [PIXELS]: floats([TIMED_BATCH, 3, height, width], pixels) })
+      await program.run(feeds)
       times.push(now() - started)
     }
     // The first run warms up.

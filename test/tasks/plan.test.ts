@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { trainSchema } from '#graft/tasks/options.js'
+import { imageModality } from '#graft/tasks/images/modality.js'
 import { parseLimit } from '#graft/tasks/training/memory.js'
 import { better, chooseTechnique, fittingEpochs, testShare, validationShare } from '#graft/tasks/training/plan.js'
+import { settled, trainSchema } from '#graft/tasks/training/trainOptions.js'
 
-const options = (given: object = {}) => trainSchema.parse({ data: 'photos', ...given })
+const { defaults, nouns } = imageModality('photos')
+const options = (given: object = {}) => settled(trainSchema.parse({ data: 'photos', ...given }), defaults)
 const facts = (each: number, classes = 10, given: object = {}) => ({
+  nouns,
+  total: each * classes,
   trainCounts: Array(classes).fill(each) as number[],
   hasValidation: false,
   hasTest: false,
@@ -19,7 +23,10 @@ test('few photos are left to feature extraction, many are tried both ways', () =
     /80 training photos in 10 classes, at least 8 each, are few/,
   )
   assert.equal(chooseTechnique(options(), facts(100)).value, 'both')
-  assert.equal(chooseTechnique(options(), { ...facts(100), trainCounts: [500, 500, 3] }).value, 'feature-extraction')
+  assert.equal(
+    chooseTechnique(options(), { ...facts(100), total: 1003, trainCounts: [500, 500, 3] }).value,
+    'feature-extraction',
+  )
   assert.equal(chooseTechnique(options({ technique: 'fine-tuning' }), facts(8)).value, 'fine-tuning')
   assert.equal(chooseTechnique(options({ unfreeze: 2 }), facts(100)).value, 'feature-extraction')
   assert.equal(chooseTechnique(options({ classifier: 'knn' }), facts(100)).value, 'feature-extraction')

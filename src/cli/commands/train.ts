@@ -7,7 +7,7 @@ import { follow } from '../follow.js'
 
 export async function run(options: z.output<typeof trainSchema>, context: CommandContext): Promise<number> {
   context.output.line(`graft train ${basename(options.data)}`)
-  const { defaultOutput } = await import('../../tasks/images/prepare.js')
+  const { defaultOutput } = await import('../../tasks/training/divide.js')
   const { transfer } = await import('../../tasks/transfer.js')
   const out = options.out ?? defaultOutput(options.data)
   return follow(transfer({ ...options, out, signal: context.signal }), context)

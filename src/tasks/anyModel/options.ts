@@ -58,7 +58,17 @@ const variant = { group: 'Smaller files' }
 const training = { group: 'Training programs' }
 
 /** Options of fine-tuning that shape its step, as they are there. */
-const { optimizer, momentum, nesterov, weightDecay, lr, clip, ema, batchNorm } = trainSchema.shape
+const { momentum, nesterov, lr, clip, ema, batchNorm } = trainSchema.shape
+const rates = { group: 'Optimizer and rates' }
+const optimizer = trainSchema.shape.optimizer
+  .unwrap()
+  .default('sgd')
+  .meta({ description: 'sgd has momentum', ...rates })
+const weightDecay = z
+  .number()
+  .min(0)
+  .default(1e-4)
+  .meta({ description: 'weight decay: an L2 penalty for sgd and adam, decoupled for adamw', ...rates })
 
 export const exportSchema = z.strictObject({
   model,

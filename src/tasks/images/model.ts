@@ -90,6 +90,10 @@ export async function loadModel(folder: string, options: ModelOptions = {}): Pro
 }
 
 export function imageModel(contents: ModelFolderContents, options: ModelOptions = {}): ImageModel {
+  if (contents.preprocessor === undefined)
+    throw new GraftError('The model has no preprocessor_config.json, which says how photos become its input.', {
+      remedy: 'Copy the model folder again as a whole.',
+    })
   const transform = imageTransform(contents.preprocessor)
   const network = new NetworkInWorker(contents, transform, options)
   const labels = contents.labels

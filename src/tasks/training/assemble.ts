@@ -1,4 +1,4 @@
-/** The network that is saved: the backbone with its new head, as one ONNX graph from `pixel_values` to `logits`. */
+/** The network that is saved: the backbone with its new head, as one ONNX graph from its inputs to `logits`. */
 import { type Matrix, matrix } from '../../base/matrix.js'
 import type { Model } from '../../graph/graph.js'
 import { LOGITS } from '../../models/attach.js'
@@ -7,9 +7,10 @@ import { withFloatWeights } from '../../passes/floatWeights.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { SampleSource } from '../../techniques/fineTuning/network.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
-import { type Trunk, withHead } from '../images/trunk.js'
+import type { Trunk } from './modality.js'
+import { withHead } from './trunk.js'
 import { trainedTensors } from './tuning.js'
-import type { Workspace } from './workspace.js'
+import { outputCount, type Workspace } from './workspace.js'
 
 /** The backbone with what was trained; logits divided by the temperature. */
 export function tunedModel(trunk: Trunk, start: LinearHead, outcome: TrainingOutcome, temperature: number): Model {
@@ -18,14 +19,14 @@ export function tunedModel(trunk: Trunk, start: LinearHead, outcome: TrainingOut
   return withTrained(model, trainedTensors(outcome, temperature))
 }
 
-/** Logits (N, C) of a whole model on photos, as the saved model gives them. */
+/** Logits (N, C) of a whole model on samples, as the saved model gives them. */
 export async function assembledLogits(
   { engine, context, options, data }: Pick<Workspace, 'engine' | 'context' | 'options' | 'data'>,
   model: Model,
   source: SampleSource,
   onBatch: (count: number) => void = () => undefined,
 ): Promise<Matrix> {
-  const classes = data.dataset.classes.length
+  const classes = outputCount({ data })
   const n = source.length
   const logits = matrix(n, classes)
   const order = Int32Array.from({ length: n }, (_, i) => i)

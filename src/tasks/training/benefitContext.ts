@@ -16,7 +16,7 @@ export interface BenefitContext {
   note(text: string): void
 }
 
-/** 1 for each photo that was named right, 0 for the others. */
+/** 1 for each sample that was named right, 0 for the others. */
 export function correctness(logits: Matrix, labels: Int32Array): Float64Array {
   return Float64Array.from(argmaxRows(logits), (predicted, i) => (predicted === labels[i] ? 1 : 0))
 }

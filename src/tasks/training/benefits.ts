@@ -1,6 +1,6 @@
 /**
- * What transfer brings on the user's own photos, within a time budget: accuracy against the number of labels, against
- * the same network trained from scratch in the same time, and on photos made worse.
+ * What transfer brings on the user's own data, within a time budget: accuracy against the number of labels, against
+ * the same network trained from scratch in the same time, and on samples made worse.
  */
 import { GraftError, messageOf } from '../../base/errors.js'
 import { duration } from '../../evaluate/format.js'
@@ -32,7 +32,11 @@ export async function measureBenefits(
   }
   const trained = new Set(choice.chosen.trained)
   if (judged.positions.some((i) => trained.has(i)))
-    return { notes: ['Not measured: there are no photos that took no part in training. Hold some out with --test.'] }
+    return {
+      notes: [
+        `Not measured: there are no ${work.modality.nouns.many} that took no part in training. Hold some out with --test.`,
+      ],
+    }
   const attempt = async <T>(name: string, measure: () => Promise<T | undefined>): Promise<T | undefined> => {
     if (context.left() <= 0) {
       context.note(
@@ -51,6 +55,6 @@ export async function measureBenefits(
   }
   const labelCurve = await attempt('Accuracy against labels', () => measureLabels(context))
   const scratch = await attempt('Training from scratch', () => compareScratch(context))
-  const robustness = await attempt('Degraded photos', () => measureRobustness(context, scratch))
+  const robustness = await attempt(`Degraded ${work.modality.nouns.many}`, () => measureRobustness(context, scratch))
   return { scratch: scratch?.comparison, labelCurve, robustness, notes }
 }

@@ -1,83 +1,88 @@
-/** The body of a run: photos -> parts -> features -> candidates -> the better one -> its figures. */
+/** The body of a run: samples -> parts -> features -> candidates -> the better one -> its figures. */
 import { GraftError } from '../../base/errors.js'
-import { type Matrix, takeRows } from '../../base/matrix.js'
-import type { ImageDataset } from '../../data/types.js'
+import type { Matrix } from '../../base/matrix.js'
 import type { Benefits } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
 import { classifierModel } from '../../techniques/featureExtraction/assemble.js'
 import { checkEqual } from '../../techniques/fineTuning/checkEqual.js'
 import { checkSettings } from '../../techniques/fineTuning/settings.js'
-import { openExtractor } from '../images/features.js'
-import { photoSource } from '../images/pixels.js'
-import { countsAt, divide, type PreparedData, prepareData } from '../images/prepare.js'
-import { openTrunk } from '../images/trunk.js'
 import { assembledLogits, tunedModel } from './assemble.js'
 import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
+import { countsAt, divide } from './divide.js'
 import { baselines, type Judged, judge } from './judge.js'
 import { memoryUse, parseLimit } from './memory.js'
+import type { Modality, Nouns, PreparedData, Trunk } from './modality.js'
 import type { Finished } from './output.js'
 import { chooseTechnique, type DataFacts, testShare, validationShare } from './plan.js'
 import { reportData } from './reportData.js'
 import { runFile } from './runFile.js'
 import { tuningSettings } from './settings.js'
-import { samplesAt, type Workspace } from './workspace.js'
+import { featuresAt, type Workspace } from './workspace.js'
 
-type Base = Omit<Workspace, 'data' | 'trunk' | 'split' | 'features'>
+type Base = Omit<Workspace, 'modality' | 'data' | 'trunk' | 'feed' | 'split' | 'features'>
 
-export async function buildModel(
+export async function buildModel<T extends Trunk, D extends PreparedData>(
   base: Base,
-  source: ImageDataset | string,
+  modality: Modality<T, D>,
 ): Promise<{ work: Workspace; finished: Finished }> {
+  const { nouns } = modality
   const { options, context, random, watch, engine } = base
-  // The cheap part first: a mistake in a name is told before thousands of photos are read.
+  // The cheap part first: a mistake in a name is told before thousands of samples are read.
   parseLimit(options.memory)
   checkSettings(tuningSettings(options, { epochs: options.epochs, lr: options.lr }))
   context.phase('backbone', `Opening the backbone ${options.backbone}`)
-  const trunk = await openTrunk(options.backbone, options)
+  const trunk = await modality.openTrunk(options.backbone, options)
   await refuseChange(
     base,
     'backbone',
     trunk.backbone.bytesSha256,
     'The backbone is not the one that the run was begun with.',
   )
-  const data = await watch.time('Reading photos', () => prepareData(source, options, context))
-  await refuseChange(base, 'fingerprint', data.fingerprint, 'The photos are not those that the run was begun with.')
+  const data = await watch.time(`Reading ${nouns.many}`, () => modality.prepare(options, context))
+  await refuseChange(
+    base,
+    'fingerprint',
+    data.fingerprint,
+    `The ${nouns.many} are not those that the run was begun with.`,
+  )
   for (const note of trunk.backbone.notes) context.decide('backbone', trunk.backbone.name, note)
 
-  const facts = factsOf(data)
+  const facts = factsOf(data, nouns)
   const technique = chooseTechnique(options, facts)
   const test = testShare(options, facts)
   const validation = validationShare(options, facts, technique.value)
   context.phase('plan', 'Planning')
   context.decide('technique', TECHNIQUE_NAMES[technique.value], technique.reason)
-  context.decide('test photos', shareText(test.value, data.given.has('test')), test.reason)
-  context.decide('validation photos', shareText(validation.value, data.given.has('validation')), validation.reason)
+  context.decide(`test ${nouns.many}`, shareText(test.value, data.given.has('test')), test.reason)
+  context.decide(
+    `validation ${nouns.many}`,
+    shareText(validation.value, data.given.has('validation')),
+    validation.reason,
+  )
   const split = divide(data, { validation: validation.value, test: test.value }, random.fork('split'))
-  refuseEmpty(data, split.train)
+  refuseEmpty(data, split.train, nouns)
 
-  context.phase('features', 'Running the backbone once a photo')
+  context.phase('features', `Running the backbone once a ${nouns.one}`)
+  const feed = modality.feed(trunk, data, options)
   const features = await watch.time('Features', async () => {
-    const extractor = await openExtractor(
-      engine.threads,
-      trunk.body.model,
-      trunk.body.output,
-      trunk.backbone.bytesSha256,
-      trunk.transform,
-      base.cache,
-      context.signal,
-    )
+    const extractor = await feed.openExtractor({
+      model: trunk.body.model,
+      output: trunk.body.output,
+      source: trunk.backbone.bytesSha256,
+      threads: engine.threads,
+      cache: base.cache,
+      signal: context.signal,
+    })
     try {
-      const { samples } = data.dataset
-      const progress = context.progress('features', samples.length, 'photos')
-      return await extractor.extract(samples, data.contents, {
-        onProgress: (count) => progress.advance(count),
-      })
+      const all = Int32Array.from({ length: data.length }, (_, i) => i)
+      const progress = context.progress('features', data.length, nouns.many)
+      return await extractor.features(all, (count) => progress.advance(count))
     } finally {
       await extractor.release()
     }
   })
-  const work: Workspace = { ...base, data, trunk, split, features }
+  const work: Workspace = { ...base, modality, data, trunk, feed, split, features }
   const choice = await choose(work, technique.value)
   if (choice.items.length > 1) context.decide('kept', choice.title, choice.reason)
 
@@ -95,7 +100,7 @@ export async function buildModel(
     context.phase('benefits', 'Measuring what transfer brings')
     benefits = await watch.time('Benefits', () => measureBenefits(work, choice, model, judged))
   }
-  const file = runFile(options, data.dataset.origin, {
+  const file = runFile(options, data.origin, {
     threads: engine.threads,
     technique: choice.outcome === undefined ? 'feature-extraction' : options.technique,
     epochs: choice.chosen.epochs,
@@ -106,7 +111,7 @@ export async function buildModel(
   const report = await watch.time('Report', () =>
     reportData(work, { choice, judged, baselines: found, splitRule, benefits, runFile: file }),
   )
-  return { work, finished: { model, choice, judged, report, runFile: file } }
+  return { work, finished: { model, parts: modality.folder(trunk, data), choice, judged, report, runFile: file } }
 }
 
 const TECHNIQUE_NAMES = {
@@ -128,24 +133,24 @@ async function refuseChange({ directory, options }: Base, name: string, value: s
   })
 }
 
-function factsOf(data: PreparedData): DataFacts {
-  const train = data.dataset.samples.flatMap((sample, i) =>
-    sample.split === undefined || sample.split === 'train' ? [i] : [],
-  )
+function factsOf(data: PreparedData, nouns: Nouns): DataFacts {
+  const train = data.splits.flatMap((split, i) => (split === undefined || split === 'train' ? [i] : []))
   return {
-    trainCounts: countsAt(data.dataset, train),
+    nouns,
+    total: train.length,
+    trainCounts: countsAt(data.targets, train),
     hasValidation: data.given.has('validation'),
     hasTest: data.given.has('test'),
   }
 }
 
-function refuseEmpty(data: PreparedData, train: Int32Array): void {
-  const { classes } = data.dataset
-  const counts = countsAt(data.dataset, train)
+function refuseEmpty({ targets }: PreparedData, train: Int32Array, { one, many }: Nouns): void {
+  const counts = countsAt(targets, train)
+  const classes = targets.kind === 'number' ? [targets.name] : targets.classes
   const empty = classes.filter((_, i) => counts[i] === 0)
   if (empty.length > 0)
-    throw new GraftError(`No photo of ${empty.slice(0, 5).join(', ')} is left to train on.`, {
-      remedy: 'Add photos of it, or hold out fewer with --test and --validation.',
+    throw new GraftError(`No ${one} of ${empty.slice(0, 5).join(', ')} is left to train on.`, {
+      remedy: `Add ${many} of it, or hold out fewer with --test and --validation.`,
     })
 }
 
@@ -154,7 +159,7 @@ function describeSplit(data: PreparedData, test: number, validation: number, see
   if (data.given.size > 0) parts.push(`${[...data.given].sort().join(', ')} as the data says`)
   if (test > 0) parts.push(`${Math.round(100 * test)}% of each class held out for the test`)
   if (validation > 0) parts.push(`${Math.round(100 * validation)}% of each class held out for validation`)
-  return parts.length === 0 ? 'every photo trains' : `${parts.join('; ')}; seed ${seed}`
+  return parts.length === 0 ? 'everything trains' : `${parts.join('; ')}; seed ${seed}`
 }
 
 /** The model as it will be saved, checked against what was trained, and its figures. */
@@ -162,17 +167,12 @@ async function assembleAndJudge(
   work: Workspace,
   choice: Choice,
 ): Promise<{ model: Model; judged: Judged | undefined }> {
-  const { trunk, split, features, context } = work
+  const { trunk, split, context, modality, feed } = work
   const { chosen } = choice
-  const photos = CHECKED + (chosen.kind === 'tuned' ? split.test.length : 0)
-  const progress = context.progress('evaluation', photos, 'photos')
+  const count = CHECKED + (chosen.kind === 'tuned' ? split.test.length : 0)
+  const progress = context.progress('evaluation', count, modality.nouns.many)
   const logitsOf = (model: Model, positions: Int32Array) =>
-    assembledLogits(
-      work,
-      model,
-      photoSource(samplesAt(work, positions), work.data.dataset.classes, trunk.transform, work.random, undefined),
-      (count) => progress.advance(count),
-    )
+    assembledLogits(work, model, feed.source(positions, work.random), (done) => progress.advance(done))
   if (chosen.kind === 'tuned') {
     const temperature = chosen.temperature?.temperature ?? 1
     const model = tunedModel(trunk, chosen.start, chosen.outcome, temperature)
@@ -189,12 +189,12 @@ async function assembleAndJudge(
   const { classifier, trained } = chosen
   const model = classifierModel(trunk.backbone.model, trunk.point, trunk.body, classifier)
   const some = trained.slice(0, CHECKED)
-  checkEqual(await logitsOf(model, some), classifier.logits(takeRows(features, some)))
+  checkEqual(await logitsOf(model, some), classifier.logits(featuresAt(work, some).features))
   progress.set(CHECKED)
   const own = new Set(trained)
   const unseen = (positions: Int32Array) => positions.length > 0 && !positions.some((i) => own.has(i))
   const judgedAt = (name: string, positions: Int32Array) =>
-    judge(work, name, positions, classifier.logits(takeRows(features, positions)))
+    judge(work, name, positions, classifier.logits(featuresAt(work, positions).features))
   if (unseen(split.test)) return { model, judged: judgedAt(testName(work), split.test) }
   if (unseen(split.validation)) {
     const chose = choice.items.length > 1
@@ -209,10 +209,10 @@ function divided(logits: Matrix, temperature: number): Matrix {
   return { ...logits, data: logits.data.map((value) => value / temperature) }
 }
 
-/** Photos whose figures are a little too good. */
+/** Samples whose figures are a little too good. */
 const CHOOSING = 'validation (which also chose the model)'
 
-/** Photos on which the saved model is compared with the trained one. */
+/** Samples on which the saved model is compared with the trained one. */
 const CHECKED = 8
 
 function testName({ data }: Workspace): string {

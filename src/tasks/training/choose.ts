@@ -1,6 +1,5 @@
-/** Makes the candidates that the plan names and keeps the better: what is trained, on which photos, for how long. */
+/** Makes the candidates that the plan names and keeps the better: what is trained, on which samples, for how long. */
 import { GraftError, messageOf } from '../../base/errors.js'
-import { takeRows } from '../../base/matrix.js'
 import { fitTemperature, type Temperature } from '../../evaluate/calibration.js'
 import { wilsonInterval } from '../../evaluate/intervals.js'
 import type { Candidate } from '../../evaluate/report/data.js'
@@ -22,7 +21,7 @@ import { fitOnFeatures, type Scored, scoreAt, startOf } from './probe.js'
 import { findRate, measureEpoch } from './rehearsal.js'
 import { tuningSettings } from './settings.js'
 import { runTuning } from './tuning.js'
-import { labelsAt, type Workspace } from './workspace.js'
+import { featuresAt, labelsAt, type Workspace } from './workspace.js'
 
 export type Chosen =
   | {
@@ -47,7 +46,7 @@ export interface Choice {
   readonly items: readonly Candidate[]
   /** The split that the candidates are compared on. */
   readonly split: string
-  /** What models that had not seen a photo said of it, by photo: for likely label errors. */
+  /** What models that had not seen a sample said of it: for likely label errors. */
   readonly heldOut: { readonly positions: Int32Array; readonly found: OutOfFold } | undefined
   /** The history of training, also where its result was not kept. */
   readonly outcome: TrainingOutcome | undefined
@@ -70,7 +69,7 @@ async function classifierOnly(work: Workspace): Promise<Choice> {
   const { outOfFold } = classifier
   const validated = split.validation.length > 0
   const scored = validated
-    ? scoreAt(work, classifier.logits(takeRows(work.features, split.validation)), split.validation)
+    ? scoreAt(work, classifier.logits(featuresAt(work, split.validation).features), split.validation)
     : undefined
   const accuracy = scored?.accuracy ?? outOfFold?.accuracy
   const n = validated ? split.validation.length : (outOfFold?.rows.length ?? 0)
@@ -165,15 +164,19 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
     })
   const rate = learningRate(settings)
   if (keepsProbe) {
-    const kept = await keepProbe(work, `${title} was not better on the ${n} validation photos.`, probe)
+    const kept = await keepProbe(
+      work,
+      `${title} was not better on the ${n} validation ${work.modality.nouns.many}.`,
+      probe,
+    )
     return { ...kept, items, outcome, learningRate: rate, memory }
   }
   const labels = labelsAt(work, split.validation)
   const temperature = outcome.validationLogits && fitTemperature(outcome.validationLogits, labels)
   const reason =
     probe && tuned && tried === 'both'
-      ? `${title} was better on the ${n} validation photos.`
-      : `${title} was asked for${tuned ? '; the epoch with the lowest validation loss is kept' : '; without validation photos the last epoch is kept'}.`
+      ? `${title} was better on the ${n} validation ${work.modality.nouns.many}.`
+      : `${title} was asked for${tuned ? '; the epoch with the lowest validation loss is kept' : `; without validation ${work.modality.nouns.many} the last epoch is kept`}.`
   return {
     chosen: { kind: 'tuned', start: head, outcome, trained: split.train, temperature, epochs: settings.epochs },
     title,
@@ -188,18 +191,21 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
 }
 
 function probeScore(work: Workspace, head: LinearHead): Scored | undefined {
-  const { split, options, features } = work
+  const { split, options } = work
   // A random head has nothing to be compared with.
   if (split.validation.length === 0 || (options.schedule !== 'lp-ft' && options.unfreeze === 0)) return undefined
-  return scoreAt(work, linearLogits(takeRows(features, split.validation), head), split.validation)
+  return scoreAt(work, linearLogits(featuresAt(work, split.validation).features, head), split.validation)
 }
 
-/** The probe once more, on the photos that were held out to choose by as well. */
+/** The probe once more, on the samples that were held out to choose by as well. */
 async function keepProbe(work: Workspace, reason: string, probe: Scored | undefined): Promise<Choice> {
   const { data, split, context, watch } = work
   const given = data.given.has('validation')
   const positions = given ? split.train : Int32Array.from([...split.train, ...split.validation]).sort()
-  context.phase('probe', given ? 'Fitting the classifier' : 'Fitting the classifier on all training photos')
+  context.phase(
+    'probe',
+    given ? 'Fitting the classifier' : `Fitting the classifier on all training ${work.modality.nouns.many}`,
+  )
   const choice = await classifierOnly({
     ...work,
     split: { ...split, train: positions, validation: given ? split.validation : new Int32Array() },

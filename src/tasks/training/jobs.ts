@@ -1,15 +1,9 @@
 /** What a training works on: the network and the sources of its samples. */
-import { type Matrix, takeRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
-import type { Targets } from '../../data/targets.js'
-import { floats } from '../../runtime/types.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
-import type { Network, NetworkInput, SampleSource } from '../../techniques/fineTuning/network.js'
-import { openExtractor } from '../images/features.js'
-import { photoSource } from '../images/pixels.js'
-import { upperPart, wholeNetwork, withHead } from '../images/trunk.js'
-import { augmentation } from './settings.js'
-import { labelsAt, samplesAt, type Workspace } from './workspace.js'
+import type { Network, SampleSource } from '../../techniques/fineTuning/network.js'
+import { upperPart, wholeNetwork, withHead } from './trunk.js'
+import type { Workspace } from './workspace.js'
 
 /** Everything that a training needs besides its settings. */
 export interface TuningJob {
@@ -19,17 +13,10 @@ export interface TuningJob {
   readonly random: Random
 }
 
-/** The whole network on augmented photos. */
+/** The whole network on augmented samples. */
 export function wholeJob(work: Workspace, head: LinearHead): TuningJob {
-  const { split, trunk, random, options, data } = work
-  const source = (positions: Int32Array) =>
-    photoSource(
-      samplesAt(work, positions),
-      data.dataset.classes,
-      trunk.transform,
-      random.fork('photos'),
-      augmentation(options),
-    )
+  const { split, trunk, random, feed } = work
+  const source = (positions: Int32Array) => feed.source(positions, random, { augment: true })
   return {
     network: wholeNetwork(trunk, withHead(trunk, head)),
     train: source(split.train),
@@ -38,33 +25,25 @@ export function wholeJob(work: Workspace, head: LinearHead): TuningJob {
   }
 }
 
-/** The last blocks on what the frozen rest makes of the photos, computed once each. */
+/** The last blocks on what the frozen rest makes of the samples, computed once each. */
 export async function upperJob(work: Workspace, head: LinearHead): Promise<TuningJob> {
-  const { split, trunk, random, engine, cache, context, data } = work
-  const model = withHead(trunk, head)
-  const upper = upperPart(trunk, model, work.options.unfreeze)
+  const { split, trunk, random, engine, cache, context, feed, modality } = work
+  const upper = upperPart(trunk, withHead(trunk, head), work.options.unfreeze)
   // Every block trains: there is no frozen part to keep.
   if (upper === undefined) return wholeJob(work, head)
-  const extractor = await openExtractor(
-    engine.threads,
-    upper.frozen,
-    upper.cut,
-    trunk.backbone.bytesSha256,
-    trunk.transform,
+  const extractor = await feed.openExtractor({
+    model: upper.frozen,
+    output: upper.cut,
+    source: trunk.backbone.bytesSha256,
+    threads: engine.threads,
     cache,
-    context.signal,
-  )
+    signal: context.signal,
+  })
   try {
-    const progress = context.progress('features', split.train.length + split.validation.length, 'photos')
-    const options = { onProgress: (count: number) => progress.advance(count) }
-    const source = async (positions: Int32Array): Promise<SampleSource> => {
-      const contents = Array.from(positions, (i) => data.contents[i]!)
-      return matrixSource(
-        await extractor.extract(samplesAt(work, positions), contents, options),
-        { kind: 'single-label', classes: data.dataset.classes, labels: labelsAt(work, positions) },
-        upper.network.inputs[0]!,
-      )
-    }
+    const count = split.train.length + split.validation.length
+    const progress = context.progress('features', count, modality.nouns.many)
+    const input = upper.network.inputs[0]!
+    const source = (positions: Int32Array) => extractor.source(input, positions, (done) => progress.advance(done))
     return {
       network: upper.network,
       train: await source(split.train),
@@ -73,20 +52,5 @@ export async function upperJob(work: Workspace, head: LinearHead): Promise<Tunin
     }
   } finally {
     await extractor.release()
-  }
-}
-
-/** Rows of a matrix as samples. */
-export function matrixSource(features: Matrix, targets: Targets, { name, sample }: NetworkInput): SampleSource {
-  return {
-    length: features.rows,
-    targets,
-    async *batches({ order, start, size }) {
-      for (let at = start; at < order.length; at += size) {
-        const samples = order.slice(at, at + size)
-        const { data } = takeRows(features, samples)
-        yield { samples, inputs: { [name]: floats([samples.length, ...sample], data) } }
-      }
-    },
   }
 }

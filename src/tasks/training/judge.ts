@@ -1,14 +1,14 @@
-/** How good the chosen model is, measured on photos that took no part in making or choosing it, where there are such. */
-import { argmaxRows, type Matrix, softmaxRows, takeRows } from '../../base/matrix.js'
+/** How good the chosen model is, measured on samples that took no part in making or choosing it, where there are such. */
+import { argmaxRows, type Matrix, softmaxRows } from '../../base/matrix.js'
 import { type Evaluation, evaluate } from '../../evaluate/evaluation.js'
 import { wilsonInterval } from '../../evaluate/intervals.js'
 import { accuracy, majorityAccuracy } from '../../evaluate/metrics.js'
 import type { Baseline } from '../../evaluate/report/data.js'
 import { nearestMean } from '../../techniques/featureExtraction/nearestMean.js'
 import { fitOnFeatures } from './probe.js'
-import { classCount, labelsAt, type Workspace } from './workspace.js'
+import { featuresAt, labelsAt, outputCount, outputNames, type Workspace } from './workspace.js'
 
-/** The photos that the figures hold for, and what the model says of them. */
+/** The samples that the figures hold for, and what the model says of them. */
 export interface Judged {
   /** 'test', 'held-out test', 'cross-validation', ... */
   readonly split: string
@@ -22,7 +22,7 @@ export interface Judged {
 
 export function judge(work: Workspace, split: string, positions: Int32Array, logits: Matrix): Judged {
   const labels = labelsAt(work, positions)
-  const names = work.data.dataset.classes
+  const names = outputNames(work)
   return {
     split,
     positions,
@@ -37,14 +37,14 @@ export async function baselines(work: Workspace, judged: Judged, trained: Int32A
   const { labels, positions } = judged
   const n = labels.length
   const trainLabels = labelsAt(work, trained)
-  const majority = majorityAccuracy(trainLabels, labels, classCount(work))
+  const majority = majorityAccuracy(trainLabels, labels, outputCount(work))
   const found: Baseline[] = [
     { name: 'Majority class', accuracy: majority, interval: wilsonInterval(Math.round(majority * n), n) },
   ]
   const own = new Set(trained)
-  // Cross-validated figures have no counterpart here: the means would have seen the photos.
+  // Cross-validated figures have no counterpart here: the means would have seen the samples.
   if (positions.some((i) => own.has(i))) return found
   const means = await fitOnFeatures(work, trained, nearestMean(), 'nearest mean')
-  const right = accuracy(labels, argmaxRows(means.logits(takeRows(work.features, positions))))
+  const right = accuracy(labels, argmaxRows(means.logits(featuresAt(work, positions).features)))
   return [...found, { name: 'Nearest class mean', accuracy: right, interval: wilsonInterval(Math.round(right * n), n) }]
 }

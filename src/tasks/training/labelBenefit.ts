@@ -1,14 +1,13 @@
 /** Accuracy of a linear probe with fewer labels, and the law that follows. */
-import { takeRows } from '../../base/matrix.js'
 import { type LabelCurve, type LabelMeasurement, labelCurve } from '../../evaluate/labelCurve.js'
 import { stratifiedSubset } from '../../techniques/featureExtraction/folds.js'
 import { linearProbe } from '../../techniques/featureExtraction/linearProbe.js'
 import { type BenefitContext, correctness } from './benefitContext.js'
 import { fitOnFeatures } from './probe.js'
-import { classCount, labelsAt } from './workspace.js'
+import { featuresAt, labelsAt, outputCount } from './workspace.js'
 
 const SIZES = 6
-/** Draws of the smaller sizes, whose accuracy depends on which photos they hold. */
+/** Draws of the smaller sizes, whose accuracy depends on which samples they hold. */
 const REPEATS = 3
 
 export async function measureLabels({
@@ -18,9 +17,9 @@ export async function measureLabels({
   left,
   note,
 }: BenefitContext): Promise<LabelCurve | undefined> {
-  const { features, random, context } = work
+  const { random, context } = work
   const pool = choice.chosen.trained
-  const classes = classCount(work)
+  const classes = outputCount(work)
   const labels = labelsAt(work, pool)
   const smallest = Math.min(2 * classes, pool.length)
   const sizes = [
@@ -42,7 +41,7 @@ export async function measureLabels({
     const draw = random.fork('labels', size, repeat)
     const subset = Int32Array.from(stratifiedSubset(labels, classes, size, draw), (i) => pool[i]!)
     const probe = await fitOnFeatures(quiet, subset, linearProbe(), `labels ${size} ${repeat}`)
-    const correct = correctness(probe.logits(takeRows(features, judged.positions)), judged.labels)
+    const correct = correctness(probe.logits(featuresAt(work, judged.positions).features), judged.labels)
     const accuracy = correct.reduce((sum, one) => sum + one, 0) / correct.length
     measured.push({ labels: subset.length, accuracy, n: correct.length, correct })
     progress.advance()

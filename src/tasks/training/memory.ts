@@ -61,7 +61,7 @@ function describePlan({ recompute, share, microBatches }: MemoryPlan, settings?:
   const parts: string[] = []
   if (recompute !== null) parts.push(`${Math.max(1, Math.round(100 * share))}% of the forward pass is computed twice`)
   if (microBatches > 1) {
-    const mixed = settings?.mix === undefined ? '' : ', and photos are mixed within these'
+    const mixed = settings?.mix === undefined ? '' : ', and samples are mixed within these'
     parts.push(`each batch is divided into ${microBatches} micro-batches that add up to the same step${mixed}`)
   }
   return parts.length === 0 ? 'every activation is kept' : parts.join(', ')

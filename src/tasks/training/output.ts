@@ -5,14 +5,15 @@ import { modelCard } from '../../evaluate/modelCard.js'
 import type { ReportData } from '../../evaluate/report/data.js'
 import { renderReport } from '../../evaluate/report.js'
 import type { Model } from '../../graph/graph.js'
-import type { ModelFolderContents } from '../../models/modelFolder.js'
+import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.js'
 import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
 import type { RunFile } from './runFile.js'
-import type { Workspace } from './workspace.js'
+import { outputNames, type Workspace } from './workspace.js'
 
 export interface Finished {
   readonly model: Model
+  readonly parts: FolderParts
   readonly choice: Choice
   readonly judged: Judged | undefined
   readonly report: ReportData
@@ -21,9 +22,9 @@ export interface Finished {
 
 /** Everything of the model folder. */
 export function folderContents(work: Workspace, finished: Finished): ModelFolderContents {
-  const { data, trunk, split, options, engine } = work
+  const { data, trunk, split, options, engine, modality } = work
   const { backbone } = trunk
-  const { choice, judged, report } = finished
+  const { choice, judged, report, parts } = finished
   const temperature = choice.chosen.kind === 'tuned' ? choice.chosen.temperature?.temperature : undefined
   const readme = modelCard({
     name: options.out === undefined ? report.title : paths.base(paths.resolve(options.out)),
@@ -31,18 +32,17 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
     license: backbone.licence?.name ?? 'other',
     backbone: { name: backbone.name },
     technique: choice.title,
-    imageSize: [trunk.transform.height, trunk.transform.width],
+    imageSize: parts.inputSize,
     writtenBy: `graft-ml ${VERSION}`,
   })
   return {
     model: finished.model,
-    labels: data.dataset.classes,
-    config: backbone.config,
-    preprocessor: backbone.preprocessor,
+    ...parts,
+    labels: outputNames(work),
     readme,
     licence: backbone.licence,
     record: {
-      task: 'image-classification',
+      task: parts.task,
       backbone: {
         name: backbone.name,
         sha256: backbone.bytesSha256,
@@ -53,8 +53,8 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
       technique: choice.title,
       data: {
         fingerprint: data.fingerprint,
-        source: data.dataset.origin ?? 'list',
-        photos: data.dataset.samples.length,
+        source: data.origin ?? 'list',
+        [modality.nouns.many]: data.length,
       },
       split: {
         train: split.train.length,

@@ -1,7 +1,8 @@
 /**
- * What a run will do and why: pure decisions from the options, the counts of the photos and the time. Each comes with its
+ * What a run will do and why: pure decisions from the options, the counts of the samples and the time. Each comes with its
  * reason, which is told before the work begins.
  */
+import type { Nouns } from './modality.js'
 import type { TrainOptions } from './trainOptions.js'
 
 export interface Decision<T> {
@@ -11,7 +12,10 @@ export interface Decision<T> {
 
 /** What the data is like, before it is divided. */
 export interface DataFacts {
-  /** Photos of each class that may train. */
+  readonly nouns: Nouns
+  /** Samples that may train. */
+  readonly total: number
+  /** The same of each class; of numbers, how many there are. */
   readonly trainCounts: readonly number[]
   readonly hasValidation: boolean
   readonly hasTest: boolean
@@ -19,10 +23,10 @@ export interface DataFacts {
 
 export type Tried = 'feature-extraction' | 'fine-tuning' | 'both'
 
-/** Fewer photos in the smallest class than this and fine-tuning learns the photos by heart. */
+/** Fewer samples in the smallest class than this and fine-tuning learns them by heart. */
 export const FEW_A_CLASS = 20
 const FEW_IN_ALL = 150
-/** A test set of fewer photos says next to nothing. */
+/** A test set of fewer says next to nothing. */
 const SMALLEST_TEST = 30
 const TEST_SHARE = 0.2
 const VALIDATION_SHARE = 0.1
@@ -35,43 +39,43 @@ export function chooseTechnique(options: TrainOptions, facts: DataFacts): Decisi
   if (options.unfreeze > 0) return { value: 'feature-extraction', reason: '--unfreeze belongs to it' }
   if (options.classifier !== 'linear-probe')
     return { value: 'feature-extraction', reason: '--classifier belongs to it' }
-  const total = sum(facts.trainCounts)
+  const { total, nouns } = facts
   const least = Math.min(...facts.trainCounts)
   if (least < FEW_A_CLASS / 2 || total / facts.trainCounts.length < FEW_A_CLASS || total < FEW_IN_ALL)
     return {
       value: 'feature-extraction',
-      reason: `${total} training photos in ${facts.trainCounts.length} classes, at least ${least} each, are few: training every weight would learn them by heart`,
+      reason: `${total} training ${nouns.many} in ${facts.trainCounts.length} classes, at least ${least} each, are few: training every weight would learn them by heart`,
     }
   return {
     value: 'both',
-    reason: `${total} training photos in ${facts.trainCounts.length} classes are enough to train every weight; the better by validation is kept`,
+    reason: `${total} training ${nouns.many} in ${facts.trainCounts.length} classes are enough to train every weight; the better by validation is kept`,
   }
 }
 
-/** The share of photos to hold out for the test. */
+/** The share of samples to hold out for the test. */
 export function testShare(options: TrainOptions, facts: DataFacts): Decision<number> {
-  if (facts.hasTest) return { value: 0, reason: 'the data has test photos' }
+  if (facts.hasTest) return { value: 0, reason: `the data has test ${facts.nouns.many}` }
   if (options.test !== 'auto') return { value: options.test, reason: 'as asked' }
-  const total = sum(facts.trainCounts)
+  const { total, nouns } = facts
   if (TEST_SHARE * total < SMALLEST_TEST)
     return {
       value: 0,
-      reason: `${total} photos are too few to spare any: accuracy is measured by cross-validation`,
+      reason: `${total} ${nouns.many} are too few to spare any: accuracy is measured by cross-validation`,
     }
   return {
     value: TEST_SHARE,
-    reason: 'the data has no test photos, so a fifth of each class is held out to measure accuracy',
+    reason: `the data has no test ${nouns.many}, so a fifth of each class is held out to measure accuracy`,
   }
 }
 
-/** The share of photos to hold out to choose by. */
+/** The share of samples to hold out to choose by. */
 export function validationShare(options: TrainOptions, facts: DataFacts, tried: Tried): Decision<number> {
-  if (facts.hasValidation) return { value: 0, reason: 'the data has validation photos' }
+  if (facts.hasValidation) return { value: 0, reason: `the data has validation ${facts.nouns.many}` }
   if (options.validation !== 'auto') return { value: options.validation, reason: 'as asked' }
   if (tried === 'feature-extraction' && options.unfreeze === 0)
-    return { value: 0, reason: 'the classifier chooses its settings by cross-validation and can train on every photo' }
+    return { value: 0, reason: 'the classifier chooses its settings by cross-validation and can train on everything' }
   if (tried !== 'both' && options.patience === 0)
-    return { value: 0, reason: 'there is nothing to choose: the last epoch is kept, and every photo trains' }
+    return { value: 0, reason: 'there is nothing to choose: the last epoch is kept, and everything trains' }
   return {
     value: VALIDATION_SHARE,
     reason: 'a tenth of each class is held out to choose by',
@@ -90,8 +94,4 @@ export function better(
 ): 'first' | 'second' {
   if (first.accuracy !== second.accuracy) return first.accuracy > second.accuracy ? 'first' : 'second'
   return first.loss <= second.loss ? 'first' : 'second'
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0)
 }

@@ -1,40 +1,41 @@
 /** Classifiers on the features of the frozen backbone, and the head that further training starts from. */
-import { type Matrix, takeRows } from '../../base/matrix.js'
+import type { Matrix } from '../../base/matrix.js'
 import type { FittedClassifier, LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import { linearProbe } from '../../techniques/featureExtraction/linearProbe.js'
 import { score } from '../../techniques/fineTuning/scoring.js'
 import { inverseFrequencies } from '../../techniques/fineTuning/targets.js'
 import { makeClassifier } from './classifiers.js'
-import { classCount, labelsAt, type Workspace } from './workspace.js'
+import { featuresAt, labelsAt, labelsOf, outputCount, type Workspace } from './workspace.js'
 
 export interface Scored {
   readonly accuracy: number
   readonly loss: number
 }
 
-/** A classifier fitted on the features of these photos. */
+/** A classifier fitted on the features of these samples. */
 export async function fitOnFeatures(
   work: Workspace,
   positions: Int32Array,
   classifier = makeClassifier(work.options.classifier),
   purpose = 'probe',
 ): Promise<FittedClassifier> {
-  const { options, context, engine, random, features } = work
-  const labels = labelsAt(work, positions)
+  const { options, context, engine, random } = work
+  const rows = featuresAt(work, positions)
+  const labels = labelsOf(rows.targets)
   const balanced = options.classWeights || options.balancedSampling
   const progress = context.progress('probe', 100, 'percent')
-  const fitted = await classifier.fit(takeRows(features, positions), labels, classCount(work), {
+  const fitted = await classifier.fit(rows.features, labels, outputCount(work), {
     engine,
     random: random.fork(purpose),
     signal: context.signal,
     onProgress: (done) => progress.set(Math.round(100 * done)),
-    ...(balanced ? { classWeights: inverseFrequencies(labels, classCount(work)) } : {}),
+    ...(balanced ? { classWeights: inverseFrequencies(labels, outputCount(work)) } : {}),
   })
   progress.set(100)
   return fitted
 }
 
-/** How well logits (N, C) do on the photos at these positions. */
+/** How well logits (N, C) do on the samples at these positions. */
 export function scoreAt(work: Workspace, logits: Matrix, positions: Int32Array): Scored {
   return score(logits, labelsAt(work, positions))
 }
@@ -57,7 +58,7 @@ export async function startOf(work: Workspace, positions: Int32Array): Promise<S
   const bound = 1 / Math.sqrt(trunk.point.width)
   const draw = random.fork('head')
   const uniform = (n: number) => Float32Array.from({ length: n }, () => draw.uniform(-bound, bound))
-  const rows = classCount(work)
+  const rows = outputCount(work)
   const columns = trunk.point.width
   return { head: { weight: { rows, columns, data: uniform(rows * columns) }, bias: uniform(rows) }, probe: undefined }
 }

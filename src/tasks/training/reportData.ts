@@ -1,8 +1,7 @@
 /** The findings of a run in the form that the report, the terminal summary and the model card show. */
-import { cpuCount, encodeThumbnail, paths, systemName, toBase64 } from '#platform'
+import { cpuCount, paths, systemName } from '#platform'
 import { argmaxRows, type Matrix, row, softmaxRows } from '../../base/matrix.js'
 import { VERSION } from '../../base/version.js'
-import { loadBytes } from '../../data/load.js'
 import { reliability } from '../../evaluate/calibration.js'
 import { findLabelErrors } from '../../evaluate/labelErrors.js'
 import type {
@@ -16,13 +15,13 @@ import type {
   Picture,
   ReportData,
 } from '../../evaluate/report/data.js'
-import { countsAt } from '../images/prepare.js'
 import type { Choice } from './choose.js'
+import { countsAt } from './divide.js'
 import type { Judged } from './judge.js'
 import { memoryUse } from './memory.js'
 import { FEW_A_CLASS } from './plan.js'
 import { describeRun, type RunFile } from './runFile.js'
-import { labelsAt, type Workspace } from './workspace.js'
+import { labelsAt, outputNames, type Workspace } from './workspace.js'
 
 export interface Findings {
   readonly choice: Choice
@@ -38,25 +37,24 @@ const MOST_PICTURES = 240
 const PICTURES_A_CELL = 8
 const MOST_MISTAKES = 24
 const MOST_LABEL_ERRORS = 24
-const THUMBNAIL_EDGE = 96
 
 export async function reportData(work: Workspace, findings: Findings): Promise<ReportData> {
   const { data, trunk, watch, options, split } = work
   const { choice, judged } = findings
   const pictures = pictureMaker(work)
-  const { dataset } = data
-  const source = dataset.origin ?? 'a list of photos'
+  const classes = outputNames(work)
+  const source = data.origin ?? `a list of ${work.modality.nouns.many}`
   const parts = [
-    { name: 'train', counts: countsAt(dataset, split.train) },
-    { name: 'validation', counts: countsAt(dataset, split.validation) },
-    { name: 'test', counts: countsAt(dataset, split.test) },
+    { name: 'train', counts: countsAt(data.targets, split.train) },
+    { name: 'validation', counts: countsAt(data.targets, split.validation) },
+    { name: 'test', counts: countsAt(data.targets, split.test) },
   ].filter((part) => part.counts.some((count) => count > 0))
-  const faults = dataset.skipped.filter((skip) => skip.kind !== 'other-file')
+  const faults = data.skipped.filter((skip) => skip.kind !== 'other-file')
   return {
     title: paths.base(paths.resolve(source)),
-    summary: `${choice.title} on ${trunk.backbone.name}, ${dataset.classes.length} classes. ${choice.reason}`,
+    summary: `${choice.title} on ${trunk.backbone.name}, ${classes.length} classes. ${choice.reason}`,
     footer: `graft-ml ${VERSION}`,
-    classes: dataset.classes,
+    classes,
     ...(judged && { evaluation: { ...judged.evaluation, split: judged.split } }),
     baselines: findings.baselines,
     candidates: { split: choice.split, reason: choice.reason, items: choice.items },
@@ -93,19 +91,15 @@ function asWarning(text: string): { title: string; detail: string } {
 
 type Pictures = (position: number) => Promise<Picture>
 
-/** Small pictures, made once each until the page is full. */
-function pictureMaker({ data }: Workspace): Pictures {
+/** Small pictures (or snippets), made once each until the page is full. */
+function pictureMaker({ data, feed }: Workspace): Pictures {
   const made = new Map<number, Promise<Picture>>()
   return (position) => {
     const known = made.get(position)
     if (known !== undefined) return known
-    const sample = data.dataset.samples[position]!
-    const name = sample.id
-    const make = async (): Promise<Picture> => {
-      const bytes = await encodeThumbnail(await loadBytes(sample), THUMBNAIL_EDGE)
-      return { name, thumbnail: `data:image/jpeg;base64,${toBase64(bytes)}` }
-    }
-    const picture = made.size < MOST_PICTURES ? make().catch(() => ({ name })) : Promise.resolve({ name })
+    const name = data.ids[position]!
+    const picture =
+      made.size < MOST_PICTURES ? feed.example(position).catch(() => ({ name })) : Promise.resolve({ name })
     made.set(position, picture)
     return picture
   }
@@ -144,11 +138,11 @@ async function mistakes(judged: Judged, picture: Pictures): Promise<Mistake[]> {
   )
 }
 
-/** Among the photos that models judged which had not seen them. */
+/** Among the samples that models judged which had not seen them. */
 async function labelErrors(choice: Choice, picture: Pictures): Promise<ReportData['labelErrors']> {
   if (choice.heldOut === undefined) return undefined
   const { positions, found } = choice.heldOut
-  // With few photos a class the model is wrong too often for its doubts to say anything about the labels.
+  // With few samples a class the model is wrong too often for its doubts to say anything about the labels.
   if (positions.length < FEW_A_CLASS * found.logits.columns) return undefined
   const { errors } = findLabelErrors(softmaxRows(found.logits), found.labels)
   const items = await Promise.all(

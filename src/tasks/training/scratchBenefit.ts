@@ -1,4 +1,4 @@
-/** The same network from random weights, trained on the same photos for the time that transfer took. */
+/** The same network from random weights, trained on the same samples for the time that transfer took. */
 import { GraftError } from '../../base/errors.js'
 import { pairedDifference, wilsonInterval } from '../../evaluate/intervals.js'
 import type { ScratchComparison } from '../../evaluate/report/data.js'
@@ -9,16 +9,15 @@ import { reinitialised } from '../../techniques/fineTuning/reinitialise.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import { memoryRunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
-import { photoSource } from '../images/pixels.js'
-import { wholeNetwork, withHead } from '../images/trunk.js'
 import { assembledLogits } from './assemble.js'
 import { type BenefitContext, correctness } from './benefitContext.js'
 import type { TuningJob } from './jobs.js'
 import { planMemory } from './memory.js'
 import { measureEpoch } from './rehearsal.js'
-import { augmentation, tuningSettings } from './settings.js'
+import { tuningSettings } from './settings.js'
+import { wholeNetwork, withHead } from './trunk.js'
 import { runTuning, trainedTensors } from './tuning.js'
-import { classCount, samplesAt, type Workspace } from './workspace.js'
+import { outputCount, type Workspace } from './workspace.js'
 
 export interface Scratch {
   readonly comparison: ScratchComparison
@@ -44,9 +43,9 @@ export async function compareScratch({
   left,
   note,
 }: BenefitContext): Promise<Scratch | undefined> {
-  const { trunk, random, options, watch } = work
+  const { trunk, random, options, watch, feed } = work
   const start = random.fork('scratch')
-  const classes = classCount(work)
+  const classes = outputCount(work)
   const head = {
     weight: { rows: classes, columns: trunk.point.width, data: new Float32Array(classes * trunk.point.width) },
     bias: new Float32Array(classes),
@@ -54,13 +53,7 @@ export async function compareScratch({
   const model = reinitialised(withHead(trunk, head), start.fork('weights'))
   const job: TuningJob = {
     network: wholeNetwork(trunk, model),
-    train: photoSource(
-      samplesAt(work, choice.chosen.trained),
-      work.data.dataset.classes,
-      trunk.transform,
-      start.fork('photos'),
-      augmentation(options),
-    ),
+    train: feed.source(choice.chosen.trained, start, { augment: true }),
     validation: undefined,
     random: start.fork('training'),
   }
@@ -83,11 +76,7 @@ export async function compareScratch({
   const outcome = await runTuning(quiet, job, settings(epochs))
   const took = watch.seconds() - before
   const trained = withTrained(model, trainedTensors(outcome, 1))
-  const logits = await assembledLogits(
-    work,
-    trained,
-    photoSource(samplesAt(work, judged.positions), work.data.dataset.classes, trunk.transform, random, undefined),
-  )
+  const logits = await assembledLogits(work, trained, feed.source(judged.positions, random))
   if (logits.data.some((value) => !Number.isFinite(value))) throw new GraftError('its logits are not finite numbers')
   const own = correctness(judged.logits, judged.labels)
   const other = correctness(logits, judged.labels)

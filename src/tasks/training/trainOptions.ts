@@ -70,7 +70,7 @@ export const trainSchema = z.strictObject({
   backbone: z
     .string()
     .min(1)
-    .default('efficientnet-lite0')
+    .optional()
     .meta({
       description: 'a bundled backbone, a model folder in the Hugging Face layout, or an .onnx file',
       placeholder: 'NAME',
@@ -134,8 +134,8 @@ export const trainSchema = z.strictObject({
       ...tuning,
     }),
   epochs: count()
-    .default(5)
-    .meta({ description: 'passes over the training photos', ...tuning }),
+    .optional()
+    .meta({ description: 'passes over the training data; 5 for photos where it is not given', ...tuning }),
   batch: count()
     .max(4096)
     .default(16)
@@ -178,8 +178,8 @@ export const trainSchema = z.strictObject({
     .meta({ description: 'find the learning rate by a range test first (Smith 2017)', ...rates }),
   optimizer: z
     .enum(['sgd', 'adam', 'adamw'])
-    .default('sgd')
-    .meta({ description: 'sgd has momentum', ...rates }),
+    .optional()
+    .meta({ description: 'sgd has momentum; photos are trained by it where nothing is given', ...rates }),
   momentum: share()
     .default(0.9)
     .meta({ description: 'momentum of sgd', ...rates }),
@@ -190,12 +190,16 @@ export const trainSchema = z.strictObject({
   weightDecay: z
     .number()
     .min(0)
-    .default(1e-4)
-    .meta({ description: 'weight decay: an L2 penalty for sgd and adam, decoupled for adamw', ...rates }),
+    .optional()
+    .meta({
+      description:
+        'weight decay: an L2 penalty for sgd and adam, decoupled for adamw; 0.0001 for photos where it is not given',
+      ...rates,
+    }),
   lrSchedule: z
     .enum(RATE_SCHEDULES)
-    .default('cosine')
-    .meta({ description: 'how the rate changes over the run', ...rates }),
+    .optional()
+    .meta({ description: 'how the rate changes over the run; cosine for photos where it is not given', ...rates }),
   warmup: share()
     .default(0.1)
     .meta({ description: 'share of the steps over which the rate rises', placeholder: 'SHARE', ...rates }),
@@ -295,7 +299,35 @@ export const trainSchema = z.strictObject({
     .meta({ description: 'how long the measurements of --benefits may take', placeholder: 'N', ...outputs }),
 })
 
+type Parsed = z.output<typeof trainSchema>
+
+/** Options whose defaults depend on the kind of data. */
+export interface ModalityDefaults {
+  readonly backbone: string
+  readonly epochs: number
+  readonly optimizer: NonNullable<Parsed['optimizer']>
+  /** For that optimizer; undefined leaves it to the optimizer. */
+  readonly lr: number | undefined
+  readonly weightDecay: number
+  readonly lrSchedule: NonNullable<Parsed['lrSchedule']>
+}
+
 /** Everything `transfer()` can be told that a JSON file can hold, with defaults filled in. */
-export type TrainOptions = z.output<typeof trainSchema>
+export type TrainOptions = Omit<Parsed, keyof ModalityDefaults> & ModalityDefaults
+
+/** The options with the defaults of the kind of data. */
+export function settled(options: Parsed, defaults: ModalityDefaults): TrainOptions {
+  const own = options.optimizer === undefined || options.optimizer === defaults.optimizer
+  return {
+    ...options,
+    backbone: options.backbone ?? defaults.backbone,
+    epochs: options.epochs ?? defaults.epochs,
+    optimizer: options.optimizer ?? defaults.optimizer,
+    lr: options.lr ?? (own ? defaults.lr : undefined),
+    weightDecay: options.weightDecay ?? defaults.weightDecay,
+    lrSchedule: options.lrSchedule ?? defaults.lrSchedule,
+  }
+}
+
 /** The same as written by a user. */
 export type TrainInput = z.input<typeof trainSchema>

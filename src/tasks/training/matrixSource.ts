@@ -1,0 +1,20 @@
+/** Rows of a matrix as samples: what comes out of the frozen part of a network. */
+import { type Matrix, takeRows } from '../../base/matrix.js'
+import type { Targets } from '../../data/targets.js'
+import { floats } from '../../runtime/types.js'
+import type { NetworkInput, SampleSource } from '../../techniques/fineTuning/network.js'
+
+/** Sample `i` is row `i`, in the shape of the input. */
+export function matrixSource(features: Matrix, targets: Targets, { name, sample }: NetworkInput): SampleSource {
+  return {
+    length: features.rows,
+    targets,
+    async *batches({ order, start, size }) {
+      for (let at = start; at < order.length; at += size) {
+        const samples = order.slice(at, at + size)
+        const { data } = takeRows(features, samples)
+        yield { samples, inputs: { [name]: floats([samples.length, ...sample], data) } }
+      }
+    },
+  }
+}
