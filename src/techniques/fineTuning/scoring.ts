@@ -31,7 +31,7 @@ export async function logitsOf({ source, size, signal, limit, run, onBatch }: Lo
     const { data, dims } = await run(part)
     const values = data as Float32Array
     const each = dims.slice(1).reduce((product, d) => product * d, 1)
-    const { words } = part
+    const words = source.targets.kind === 'token-labels' ? part.words : undefined
     part.samples.forEach((sample, i) => {
       const own = values.subarray(i * each, (i + 1) * each)
       if (words === undefined) logits.data.set(own, rows[sample]! * classes)

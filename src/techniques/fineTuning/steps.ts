@@ -70,7 +70,7 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
       let loss = 0
       let applied: Record<string, HostTensor> = {}
       for (const [micro, batch] of batches.entries()) {
-        const feeds = batchFeeds(batch, encoded[micro]!, total, network, settings, random.fork(micro))
+        const feeds = batchFeeds(batch, encoded[micro]!, total, objective, network, settings, random.fork(micro))
         const results = await steps.run(batch, apply ? feeds : { ...feeds, ...rates(rate) })
         loss += scalarOf(results[STEP_OUTPUTS.loss])
         applied = results
@@ -94,6 +94,7 @@ function batchFeeds(
   batch: Batch,
   encoded: Encoded,
   total: number,
+  objective: Objective,
   network: Network,
   settings: TuningSettings,
   random: Random,
@@ -102,7 +103,7 @@ function batchFeeds(
   const mixed = mix(batch, encoded.targets, network, settings.mix, random)
   const each = encoded.weights.length / n
   const width = encoded.targets.length / encoded.weights.length
-  const perSample = each === 1 && batch.words === undefined ? [] : [each]
+  const perSample = objective.kind === 'token-labels' ? [each] : []
   // A step in which nothing is known has no loss; the update is then that of the decay alone.
   const weights = total > 0 ? encoded.weights.map((w) => w / total) : encoded.weights
   return {

@@ -1,85 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { Random } from '#graft/base/random.js'
-import { type Engine, openEngine } from '#graft/runtime/engine.js'
+import { openEngine } from '#graft/runtime/engine.js'
 import type { TuningSettings } from '#graft/techniques/fineTuning/settings.js'
 import { firstTrained } from '#graft/techniques/fineTuning/stages.js'
 import { completeState, openStepper } from '#graft/techniques/fineTuning/steps.js'
-import { type Training, type TrainingOutcome, train } from '#graft/techniques/fineTuning/trainer.js'
-import { AbortedError } from '#graft/techniques/run/aborted.js'
-import { memoryRunDirectory, openRunDirectory, type RunDirectory } from '#graft/techniques/run/directory.js'
-import type { RunEvent } from '#graft/techniques/run/events.js'
-import { startRun } from '#graft/techniques/run/run.js'
 import { SETTINGS, toyNetwork, toySamples } from './toy.js'
-
-let engine: Engine
-before(async () => {
-  engine = await openEngine({ threads: 1 })
-})
-after(() => engine.close())
-
-interface Options {
-  settings?: Partial<TuningSettings>
-  directory?: RunDirectory
-  /** Aborts when so many steps are done. */
-  stopAfter?: number
-  scale?: number
-}
-
-async function training(options: Options = {}): Promise<{ outcome: TrainingOutcome; events: RunEvent[] }> {
-  const stop = new AbortController()
-  // Every training begins in an engine of its own, as a new process would.
-  const own = await openEngine({ threads: 1 })
-  const run = startRun(
-    (context) => {
-      const settings = { ...SETTINGS, ...options.settings }
-      const job: Training = {
-        engine: own,
-        network: toyNetwork(),
-        train: toySamples(50, 2, options.scale),
-        validation: toySamples(30, 3),
-        settings,
-        random: new Random(5, 'training'),
-        context: {
-          ...context,
-          progress: (...args) => {
-            const progress = context.progress(...args)
-            return {
-              advance: progress.advance,
-              set(done) {
-                if (options.stopAfter !== undefined && done >= options.stopAfter) stop.abort()
-                progress.set(done)
-              },
-            }
-          },
-        },
-        directory: options.directory ?? memoryRunDirectory(),
-        key: 'toy',
-      }
-      return train(job)
-    },
-    { signal: stop.signal },
-  )
-  const events: RunEvent[] = []
-  try {
-    for await (const event of run) events.push(event)
-    return { outcome: await run, events }
-  } finally {
-    await own.close()
-  }
-}
-
-function bits(outcome: TrainingOutcome): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(outcome.weights).map(([name, { data }]) => [
-      name,
-      Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
-    ]),
-  )
-}
+import { assertResumes, bits, training } from './training.js'
 
 test('the loss falls and the classes are told apart', async () => {
   const { outcome } = await training({ settings: { epochs: 10 } })
@@ -106,33 +33,7 @@ const VARIANTS: Record<string, Partial<TuningSettings>> = {
 
 for (const [name, settings] of Object.entries(VARIANTS)) {
   test(`a stopped training ends in the same weights: ${name}`, async () => {
-    const { outcome } = await training({ settings })
-    const out = await mkdtemp(join(tmpdir(), 'graft-train-'))
-    try {
-      let resume = false
-      for (const stopAfter of [3, 8, 15]) {
-        const directory = await openRunDirectory(out, { options: {}, version: '0', resume })
-        resume = true
-        await assert.rejects(training({ settings, directory, stopAfter }), (error: unknown) => {
-          assert.ok(error instanceof AbortedError)
-          assert.equal(error.resumeFrom, out)
-          return true
-        })
-        await directory.close()
-      }
-      const directory = await openRunDirectory(out, { options: {}, version: '0', resume })
-      const { outcome: resumed, events } = await training({ settings, directory })
-      await directory.close()
-      assert.ok(events.some((event) => event.type === 'resumed'))
-      assert.deepEqual(bits(resumed), bits(outcome))
-      assert.deepEqual(
-        resumed.history.map((h) => h.trainLoss),
-        outcome.history.map((h) => h.trainLoss),
-      )
-      assert.deepEqual(resumed.validationLogits, outcome.validationLogits)
-    } finally {
-      await rm(out, { recursive: true, force: true })
-    }
+    await assertResumes({ settings })
   })
 }
 
