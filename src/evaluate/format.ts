@@ -1,6 +1,8 @@
 /** Numbers as people read them, the same in the report, the terminal and the model card. */
 import type { Interval } from './intervals.js'
 
+export { size } from '../base/size.js'
+
 /** 0.8763 as '87.6%'. */
 export function percent(share: number, digits = 1): string {
   return Number.isFinite(share) ? `${(100 * share).toFixed(digits)}%` : 'not known'
@@ -36,10 +38,4 @@ export function duration(seconds: number): string {
   if (whole < 60) return `${whole} s`
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
   return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`
-}
-
-/** Bytes as '812 kB', '34.5 MB', '1.2 GB' (powers of ten). */
-export function size(bytes: number): string {
-  if (bytes < 1e6) return `${Math.max(bytes > 0 ? 1 : 0, Math.round(bytes / 1e3))} kB`
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
 }

@@ -1,5 +1,6 @@
 /** Everything that depends on Node, imported elsewhere as `#platform`. */
 export * from './node/beside.js'
+export * from './node/download.js'
 export * from './node/files.js'
 export * from './node/glob.js'
 export * from './node/images.js'

@@ -22,6 +22,7 @@ export const isGlob = reading
 export const globFiles = reading
 export const packageDirectory = reading
 export const cacheDirectory = reading
+export const homeDirectory = reading
 export const temporaryDirectory = reading
 export const sha256File = reading
 export const fileBeside = reading
@@ -35,6 +36,10 @@ export const renameFile = writing
 export const removeTemporaryFiles = writing
 export const removeEmptyFolder = writing
 export const lockFile = writing
+export const waitForLock = writing
+export const openGrowingFile = writing
+export const linkOrCopy = writing
+export const startHash = writing
 
 export const paths = {
   absolute: reading,

@@ -6,10 +6,15 @@ import { randomBytes } from 'node:crypto'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { GraftError, messageOf } from '../../base/errors.js'
+import { pause } from '../../base/pause.js'
+import { codeOf } from './fileErrors.js'
 
 export interface FileLock {
   release(): Promise<void>
 }
+
+/** The lock is held by another. */
+class LockedError extends GraftError {}
 
 interface Holder {
   readonly pid: number
@@ -45,7 +50,7 @@ export async function lockFile(path: string, what: string): Promise<FileLock> {
       if (found === undefined) continue
       const other = parse(found)
       if (other !== undefined && (await isAlive(other)))
-        throw new GraftError(
+        throw new LockedError(
           `${what} is in use by process ${other.pid}${other.host === hostname() ? '' : ` on ${other.host}`}`,
           {
             remedy: `Wait until it has finished, stop it, or choose another folder. If no such process works there, remove ${path}.`,
@@ -53,9 +58,35 @@ export async function lockFile(path: string, what: string): Promise<FileLock> {
         )
       await removeStale(path, found)
     }
-    throw new GraftError(`${what} is in use: its lock changes hands without end`, { remedy: 'Try again.' })
+    throw new LockedError(`${what} is in use: its lock changes hands without end`, { remedy: 'Try again.' })
   } finally {
     await rm(own, { force: true })
+  }
+}
+
+/** How often a lock that is waited for is looked at, in milliseconds. */
+const LOOK = 250
+
+/**
+ * Takes the lock as soon as nobody holds it.
+ *
+ * @param options.onWait told once where it has to be waited for, with who holds it
+ * @throws the signal's reason where it is aborted meanwhile
+ */
+export async function waitForLock(
+  path: string,
+  what: string,
+  options: { readonly signal?: AbortSignal | undefined; readonly onWait?: (reason: string) => void } = {},
+): Promise<FileLock> {
+  for (let told = false; ; told = true) {
+    options.signal?.throwIfAborted()
+    try {
+      return await lockFile(path, what)
+    } catch (error) {
+      if (!(error instanceof LockedError)) throw error
+      if (!told) options.onWait?.(error.message)
+    }
+    await pause(LOOK, options.signal)
   }
 }
 
@@ -112,8 +143,4 @@ function parse(text: string): Holder | undefined {
   } catch {
     return undefined
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -45,6 +45,10 @@ export function cacheDirectory(): string {
   return join(homedir(), '.cache', 'graft')
 }
 
+export function homeDirectory(): string {
+  return homedir()
+}
+
 export function temporaryDirectory(): string {
   return tmpdir()
 }
