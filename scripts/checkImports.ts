@@ -44,6 +44,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   sharp: ['platform/node'],
   tinyglobby: ['platform/node'],
   commander: ['cli'],
+  '@huggingface/hub': ['models/hub'],
 }
 
 /**

@@ -11,6 +11,9 @@ import { type Connection, connect } from './request.js'
 import { hubSettings } from './settings.js'
 import { isCommit, parseHubSpec } from './spec.js'
 
+export type { HubKind } from './choose.js'
+export type { HubProgress } from './fetchCommit.js'
+
 export interface HubOptions {
   /** What the backbone is to take: leaves out the files of the other kind. */
   readonly kind?: HubKind | undefined
@@ -89,8 +92,7 @@ export async function resolveHub(text: string, options: HubOptions = {}): Promis
       commit = await resolveCommit(fallback ? { ...connection, tries: 2 } : connection)
     } catch (error) {
       if (!(error instanceof UnreachableError) || !fallback) throw error
-      const why = messageOf(error).replace(/\.$/, '')
-      onNotice?.(`${why} Used is ${nameOf(spec)} as it lies in the cache, commit ${known}`)
+      onNotice?.(`${messageOf(error)} Used is ${nameOf(spec)} as it lies in the cache, commit ${known}`)
       return result(known, fallback)
     }
   }
