@@ -19,6 +19,8 @@ export interface FitOptions {
   readonly classWeights?: ArrayLike<number> | undefined
   /** Soft labels (N, C), rows summing to 1, for classifiers that minimise cross-entropy. @default one-hot labels */
   readonly targets?: Matrix | undefined
+  /** Samples with the same number say the same twice (words of a sentence): the linear probe holds them out together. */
+  readonly groups?: ArrayLike<number> | undefined
   readonly signal?: AbortSignal | undefined
   /** Share of the work done so far, 0 ... 1. */
   readonly onProgress?: ((done: number) => void) | undefined

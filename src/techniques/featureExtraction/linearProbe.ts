@@ -19,9 +19,10 @@ import {
 import { stratifiedSubset } from './folds.js'
 import { linearNodes } from './headNodes.js'
 import { outOfFoldOf } from './outOfFold.js'
-import { NOISE, type PenaltyScore, type PenaltySearch, searchPenalty } from './penaltySearch.js'
+import { NOISE } from './penaltyPath.js'
+import { type PenaltyScore, type PenaltySearch, searchPenalty } from './penaltySearch.js'
 import { type PrincipalSpace, principalSpace } from './principalSpace.js'
-import { softmaxProblems } from './softmaxProblems.js'
+import { type Restriction, regressionProblems, restricted } from './regressionProblems.js'
 import { foldBack, standardise, standardiser } from './standardise.js'
 
 export interface LinearProbeOptions {
@@ -74,29 +75,41 @@ const PRINCIPAL_SPACE_LIMIT = 512
  * @throws UsageError for penalties that are not above 0 or fewer than 2 folds
  */
 export function linearProbe(options: LinearProbeOptions = {}): Classifier<FittedLinearProbe> {
+  const settled = settle(options)
+  return {
+    name: 'linear-probe',
+    async fit(features, labels, classes, fit) {
+      checkFit(features, labels, classes, fit)
+      return fitProbe(settled, features, labels, classes, fit)
+    },
+  }
+}
+
+/** The options with the defaults in place. */
+export function settle(options: LinearProbeOptions): SettledProbe {
   const penalties = options.penalties ?? PENALTIES
   const folds = options.folds ?? 5
   if (penalties.length === 0 || !penalties.every((p) => p > 0 && p < Number.POSITIVE_INFINITY))
     throw new UsageError(`linear probe: penalties are [${penalties.join(', ')}]; expected numbers above 0.`)
   if (!(Number.isInteger(folds) && folds >= 2))
     throw new UsageError(`linear probe: ${folds} folds; expected a whole number, 2 or more.`)
-  return {
-    name: 'linear-probe',
-    async fit(features, labels, classes, fit) {
-      checkFit(features, labels, classes, fit)
-      return fitProbe({ ...options, penalties, folds }, features, labels, classes, fit)
-    },
-  }
+  return { ...options, penalties, folds }
 }
 
-type Settled = LinearProbeOptions & Required<Pick<LinearProbeOptions, 'penalties' | 'folds'>>
+export type SettledProbe = LinearProbeOptions & Required<Pick<LinearProbeOptions, 'penalties' | 'folds'>>
 
-async function fitProbe(
-  options: Settled,
+/**
+ * The fit, after its checks.
+ *
+ * @param family restricts the regression on D features to a linear family
+ */
+export async function fitProbe(
+  options: SettledProbe,
   features: Matrix,
   labels: Int32Array,
   classes: number,
   fit: FitOptions,
+  family?: (dimensions: number) => Restriction,
 ): Promise<FittedLinearProbe> {
   const { targets, weights } = weightedTargets(labels, classes, fit)
   const scaling = standardiser(features, weights, options.varianceFloor ?? VARIANCE_FLOOR)
@@ -106,15 +119,24 @@ async function fitProbe(
   const space: PrincipalSpace | undefined = narrow ? principalSpace(standardised) : undefined
   const x = space?.features ?? standardised
 
-  const search = await crossValidate(options, x, labels, { targets, weights }, fit)
+  const restriction = family?.(x.columns)
+  const search = await crossValidate(options, x, labels, { targets, weights, restriction }, fit)
   const penalty = search?.chosen.penalty ?? (options.penalties.length === 1 ? options.penalties[0]! : DEFAULT_PENALTY)
-  const solved = await solve(x, targets, weights, penalty, options.tolerance ?? 1e-5, search?.start, fit)
+  const solved = await solve(
+    x,
+    { targets, weights, restriction },
+    penalty,
+    options.tolerance ?? 1e-5,
+    search?.start,
+    fit,
+  )
   fit.onProgress?.(1)
 
   const temperature = options.calibrate === false ? 1 : (search?.chosen.temperature ?? 1)
-  const inX = matrix(classes, x.columns, Float32Array.from(solved.x.subarray(0, classes * x.columns)))
+  const point = restriction?.expand(solved.x) ?? solved.x
+  const inX = matrix(classes, x.columns, Float32Array.from(point.subarray(0, classes * x.columns)))
   const weight = space ? space.expand(inX) : inX
-  const bias = Float32Array.from(solved.x.subarray(classes * x.columns))
+  const bias = Float32Array.from(point.subarray(classes * x.columns))
   const linear = divided(foldBack({ weight, bias }, scaling), temperature)
   const outOfFold = search && outOfFoldOf(search.logits, search.rows, labels, temperature, search.chosen.accuracy)
   return {
@@ -140,11 +162,17 @@ async function fitProbe(
   }
 }
 
+interface Problem {
+  readonly targets: Matrix
+  readonly weights: Float64Array
+  readonly restriction: Restriction | undefined
+}
+
 async function crossValidate(
-  options: Settled,
+  options: SettledProbe,
   x: Matrix,
   labels: Int32Array,
-  { targets, weights }: { targets: Matrix; weights: Float64Array },
+  { targets, weights, restriction }: Problem,
   fit: FitOptions,
 ): Promise<PenaltySearch | undefined> {
   const chosen = stratifiedSubset(labels, targets.columns, options.searchSamples ?? 5000, fit.random.fork('search'))
@@ -156,10 +184,12 @@ async function crossValidate(
     labels: all ? labels : Int32Array.from(chosen, (i) => labels[i]!),
     targets: all ? targets : takeRows(targets, chosen),
     weights: all ? weights : Float64Array.from(chosen, (i) => weights[i]!),
+    groups: fit.groups && Int32Array.from(chosen, (i) => fit.groups![i]!),
     penalties: options.penalties,
     folds: options.folds,
     repeats: options.repeats ?? Math.min(4, Math.max(1, Math.round(WANTED_PREDICTIONS / chosen.length))),
     tolerance: SEARCH_TOLERANCE,
+    restriction,
     signal: fit.signal,
     onProgress: (done) => fit.onProgress?.(0.9 * done),
   })
@@ -169,19 +199,19 @@ async function crossValidate(
 /** The fit on every sample. */
 async function solve(
   features: Matrix,
-  targets: Matrix,
-  weights: Float64Array,
+  { targets, weights, restriction }: Problem,
   penalty: number,
   tolerance: number,
   start: Float32Array | undefined,
   { engine, signal }: FitOptions,
 ): Promise<LbfgsResult> {
-  const problem = await softmaxProblems({ engine, features, targets, weights: [weights] })
+  const problems = await regressionProblems({ engine, link: 'softmax', features, targets, weights: [weights] })
+  const problem = restricted(problems, restriction)
   try {
-    const from = start ?? new Float32Array(targets.columns * (features.columns + 1))
+    const from = start ?? new Float32Array(restriction?.size ?? targets.columns * (features.columns + 1))
     const objective = async (point: Float32Array | Float64Array) => (await problem.evaluate([0], [point], penalty))[0]!
     return await lbfgs(objective, from, { tolerance, noise: NOISE, maxIterations: 2000, signal })
   } finally {
-    await problem.release()
+    await problems.release()
   }
 }

@@ -4,7 +4,7 @@ import { matrix, softmaxRows, takeRows } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
 import { lbfgs, type Vector } from '#graft/optim/lbfgs.js'
 import { linearProbe } from '#graft/techniques/featureExtraction/index.js'
-import { softmaxProblems } from '#graft/techniques/featureExtraction/softmaxProblems.js'
+import { regressionProblems } from '#graft/techniques/featureExtraction/regressionProblems.js'
 import { CLASSES, ORACLE, smallSet } from './oracle.js'
 import { accuracyOf, blobs, closeTo, sharedEngine } from './support.js'
 
@@ -64,7 +64,14 @@ test('the engine evaluates value and gradient of every problem as plain loops do
   const rowsOf = (m: typeof features) =>
     Array.from({ length: m.rows }, (_, i) => [...m.data.subarray(i * m.columns, (i + 1) * m.columns)])
   for (const chunk of [undefined, 9 * 64]) {
-    const problems = await softmaxProblems({ engine, features, targets, weights, ...(chunk && { chunk }) })
+    const problems = await regressionProblems({
+      engine,
+      link: 'softmax',
+      features,
+      targets,
+      weights,
+      ...(chunk && { chunk }),
+    })
     for (const chosen of [[0, 1, 2], [2], [2, 0]]) {
       const found = await problems.evaluate(
         chosen,

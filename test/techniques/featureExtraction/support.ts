@@ -6,6 +6,7 @@ import { Random } from '#graft/base/random.js'
 import { emptyGraph } from '#graft/graph/graph.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { floats } from '#graft/runtime/types.js'
+import type { FittedHead } from '#graft/techniques/featureExtraction/head.js'
 import type { FittedClassifier } from '#graft/techniques/featureExtraction/index.js'
 import { appendHead } from '#graft/techniques/featureExtraction/index.js'
 import { modelOf } from '#graft/techniques/featureExtraction/products.js'
@@ -39,7 +40,11 @@ export function accuracyOf(logits: Matrix, labels: ArrayLike<number>): number {
 }
 
 /** The classifier as a saved model would run it: its ONNX nodes on a graph with a dynamic batch. */
-export async function throughOnnx(engine: Engine, fitted: FittedClassifier, features: Matrix): Promise<Matrix> {
+export async function throughOnnx(
+  engine: Engine,
+  fitted: Pick<FittedClassifier, 'classes' | 'dimensions' | 'nodes'>,
+  features: Matrix,
+): Promise<Matrix> {
   const graph = emptyGraph('head')
   graph.inputs = [{ name: 'x', type: 'float32', shape: ['batch', fitted.dimensions] }]
   graph.outputs = [{ name: 'logits', type: 'float32', shape: ['batch', fitted.classes] }]
@@ -48,6 +53,11 @@ export async function throughOnnx(engine: Engine, fitted: FittedClassifier, feat
   const { logits } = await program.run({ x: floats([features.rows, features.columns], features.data) })
   await program.release()
   return matrix(features.rows, fitted.classes, logits!.data as Float32Array<ArrayBuffer>)
+}
+
+/** The same of a head for any target. */
+export function headThroughOnnx(engine: Engine, head: FittedHead, features: Matrix): Promise<Matrix> {
+  return throughOnnx(engine, { ...head, classes: head.outputs }, features)
 }
 
 export function closeTo(found: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {

@@ -1,7 +1,7 @@
 /**
- * Several penalised softmax regressions over the same features, evaluated by one ONNX program. Problems differ in the
- * weights of the samples (a fold is held out by weight 0), so that the K problems of C classes cost one product of width
- * K C forward and one backward.
+ * Several penalised logistic regressions over the same features, evaluated by one ONNX program: softmax regressions, where a
+ * sample has one class, or one regression a label. Problems differ in the weights of the samples (a fold is held out by
+ * weight 0), so that the K problems of C classes cost one product of width K C forward and one backward.
  *
  * The features stay in the engine's state store; a point travels as C D + C numbers: W (C, D), then b (C).
  */
@@ -16,21 +16,33 @@ import { modelOf } from './products.js'
 
 const CHUNK = 1 << 23
 
-export interface SoftmaxProblems {
+/**
+ * How logits become a loss. softmax: CE(y, softmax(z)). sigmoid: the sum over labels of CE(y_c, sigmoid(z_c)).
+ */
+export type Link = 'softmax' | 'sigmoid'
+
+export interface RegressionProblems {
   /**
-   * Value and gradient of J_k(W, b) = (sum_i s_ki CE(y_i, softmax(W x_i + b)) + penalty / 2 |W|²) / sum_i s_ki
+   * Value and gradient of J_k(W, b) = (sum_i s_ki loss(y_i, W x_i + b) + sum_c penalty_c / 2 |W_c|²) / sum_i s_ki
    * for the chosen problems k at their points.
+   *
+   * @param penalty one for all, or one a class
    */
-  evaluate(problems: readonly number[], points: readonly Vector[], penalty: number): Promise<Evaluation[]>
+  evaluate(
+    problems: readonly number[],
+    points: readonly Vector[],
+    penalty: number | ArrayLike<number>,
+  ): Promise<Evaluation[]>
   /** Frees the program and the features. */
   release(): Promise<void>
 }
 
-export interface SoftmaxProblemsOptions {
+export interface RegressionProblemsOptions {
+  readonly link: Link
   readonly engine: Engine
   /** X (N, D). */
   readonly features: Matrix
-  /** y (N, C), rows summing to 1. */
+  /** y (N, C): rows summing to 1 for softmax, entries of 0 ... 1 for sigmoid. */
   readonly targets: Matrix
   /** s_k (N) of each problem k. */
   readonly weights: readonly Float64Array[]
@@ -38,18 +50,46 @@ export interface SoftmaxProblemsOptions {
   readonly chunk?: number
 }
 
+/** A linear family of regressions: fewer numbers that stand for a whole point, W (C, D) and b (C). */
+export interface Restriction {
+  /** Numbers of a point of the family. */
+  readonly size: number
+  /** The whole point. |W|² must be the square of the numbers that are penalised. */
+  expand(point: Vector): Vector
+  /** The gradient by the family's numbers: the transpose of `expand`. */
+  pull(gradient: Vector): Vector
+}
+
+/** The same problems over a family. */
+export function restricted(
+  problems: Pick<RegressionProblems, 'evaluate'>,
+  restriction: Restriction | undefined,
+): Pick<RegressionProblems, 'evaluate'> {
+  if (restriction === undefined) return problems
+  return {
+    async evaluate(which, points, penalty) {
+      const found = await problems.evaluate(
+        which,
+        points.map((point) => restriction.expand(point)),
+        penalty,
+      )
+      return found.map(({ value, gradient }) => ({ value, gradient: restriction.pull(gradient) }))
+    },
+  }
+}
+
 let serial = 0
 
-export async function softmaxProblems(options: SoftmaxProblemsOptions): Promise<SoftmaxProblems> {
+export async function regressionProblems(options: RegressionProblemsOptions): Promise<RegressionProblems> {
   const { engine, features, targets, weights } = options
   const classes = targets.columns
   const dimensions = features.columns
   const size = classes * (dimensions + 1)
   const totals = weights.map((s) => s.reduce((a, b) => a + b, 0))
-  const scope = `softmaxProblems${serial++}`
+  const scope = `regressionProblems${serial++}`
   const chunkRows = Math.max(64, Math.floor((options.chunk ?? CHUNK) / (weights.length * classes)))
   const chunks: { start: number; end: number; program: LoadedProgram; states: string[] }[] = []
-  const model = program(classes, dimensions)
+  const model = program(options.link, classes, dimensions)
   for (let start = 0; start < features.rows; start += chunkRows) {
     const end = Math.min(features.rows, start + chunkRows)
     const states = [`${scope}/x${start}`, `${scope}/y${start}`] as const
@@ -99,14 +139,18 @@ export async function softmaxProblems(options: SoftmaxProblemsOptions): Promise<
         })
       }
       return points.map((point, k) => {
-        const factor = penalty / totals[problems[k]!]!
         const gradient = gradients[k]!
-        let square = 0
-        for (let j = 0; j < classes * dimensions; j++) {
-          square += point[j]! * point[j]!
-          gradient[j] = gradient[j]! + factor * point[j]!
+        let value = values[k]!
+        for (let c = 0; c < classes; c++) {
+          const factor = (typeof penalty === 'number' ? penalty : penalty[c]!) / totals[problems[k]!]!
+          let square = 0
+          for (let j = c * dimensions; j < (c + 1) * dimensions; j++) {
+            square += point[j]! * point[j]!
+            gradient[j] = gradient[j]! + factor * point[j]!
+          }
+          value += 0.5 * factor * square
         }
-        return { value: values[k]! + 0.5 * factor * square, gradient }
+        return { value, gradient }
       })
     },
     async release() {
@@ -123,9 +167,12 @@ function add(to: Float32Array, at: number, from: Float32Array, start: number, le
   for (let j = 0; j < length; j++) to[at + j] = to[at + j]! + from[start + j]!
 }
 
-/** z = x wᵀ + b, logp = log softmax z, losses = sum_c y logp (N, K), dz = s (softmax z - y), dw = dzᵀ x, db = sum dz. */
-function program(classes: number, dimensions: number): Model {
-  const graph = emptyGraph('softmax_problems')
+/**
+ * z = x wᵀ + b, losses = log-likelihood (N, K), p the probabilities, dz = s (p - y), dw = dzᵀ x, db = sum dz. The
+ * log-likelihood is sum_c y log softmax(z), or sum_c (y z - log(1 + exp(z))).
+ */
+function program(link: Link, classes: number, dimensions: number): Model {
+  const graph = emptyGraph('regression_problems')
   const input = (name: string, ...shape: (number | string)[]): ValueInfo => ({ name, type: 'float32', shape })
   graph.inputs = [
     input('x', 'N', dimensions),
@@ -138,10 +185,8 @@ function program(classes: number, dimensions: number): Model {
   const flat = g.op('Gemm', ['x', 'w'], { transB: attr.int(1) }, 'flat')
   const shaped = g.op('Reshape', [flat, g.constant('shape3', int64Vector([0, -1, classes]))], {}, 'shaped')
   const z = g.op('Add', [shaped, 'b'], {}, 'z')
-  const logp = g.op('LogSoftmax', [z], { axis: attr.int(-1) }, 'logp')
-  const picked = g.op('Mul', [logp, 'y'], {}, 'picked')
+  const { picked, p } = link === 'softmax' ? softmax(g, z) : sigmoid(g, z)
   g.op('ReduceSum', [picked, g.ints('last', [2])], { keepdims: attr.int(0) }, 'losses')
-  const p = g.op('Exp', [logp], {}, 'p')
   const residual = g.op('Sub', [p, 'y'], {}, 'residual')
   const dz = g.op('Mul', [residual, 's'], {}, 'dz')
   g.op('ReduceSum', [dz, g.ints('first', [0])], { keepdims: attr.int(0) }, 'db')
@@ -151,6 +196,16 @@ function program(classes: number, dimensions: number): Model {
   graph.initializers = new Map(g.initializers)
   graph.outputs = [input('losses', 'N', 'K'), input('dw', 'KC', dimensions), input('db', 'K', classes)]
   return modelOf(graph)
+}
+
+function softmax(g: HeadWriter, z: string): { picked: string; p: string } {
+  const logp = g.op('LogSoftmax', [z], { axis: attr.int(-1) }, 'logp')
+  return { picked: g.op('Mul', [logp, 'y'], {}, 'picked'), p: g.op('Exp', [logp], {}, 'p') }
+}
+
+function sigmoid(g: HeadWriter, z: string): { picked: string; p: string } {
+  const picked = g.op('Sub', [g.op('Mul', [z, 'y'], {}, 'yz'), g.op('Softplus', [z], {}, 'softplus')], {}, 'picked')
+  return { picked, p: g.op('Sigmoid', [z], {}, 'p') }
 }
 
 /** Logits (rows, C) of a point for the chosen rows of the features. */
