@@ -26,7 +26,7 @@ const KNOWS_BESIDE = LEVELS.findIndex((rooms) => rooms.some((room) => room === '
 
 /** Single files that a room may import besides. */
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
-  models: ['data/preprocessor'],
+  models: ['data/preprocessor', 'data/tokenizer'],
   // The script that a browser starts as a worker: a program of its own.
   'platform/browser/worker.ts': ['runtime/worker'],
 }

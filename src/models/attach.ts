@@ -3,6 +3,8 @@ import { GraftError, InternalError } from '../base/errors.js'
 import { type Attribute, attr, type Dimension, type Model, type Node, type ValueInfo } from '../graph/graph.js'
 import { float32, int64Vector, type Tensor } from '../graph/tensor.js'
 import { freshName, keepOnly, renameValues, valueNames } from './edit.js'
+import { type Pooling, poolTokens } from './pooling.js'
+import { ATTENTION } from './textInput.js'
 
 /** Names of the new head's weights, (C, D) and (C). */
 export const HEAD_WEIGHT = 'graft.head.weight'
@@ -15,20 +17,28 @@ export const LOGITS = 'logits'
 /** Where the features lie and how many axes they have. */
 export interface FeaturePoint {
   readonly features: string
-  /** 2: (N, D) as it is. 3: (N, T, D), the mean over tokens. 4: (N, C, H, W), the mean over the map. */
+  /** 2: (N, D) as it is. 3: (N, T, D), tokens. 4: (N, C, H, W), the mean over the map. */
   readonly rank: number | undefined
   readonly width?: number | undefined
+  /**
+   * What is done with tokens. Undefined: the mean over all of them, as for the patches of a picture. Texts have padding, so
+   * theirs says how (mean, cls, last), or none: each token has features of its own.
+   */
+  readonly pooling?: Pooling | 'none' | undefined
+  /** Divide the features of a text by their length. */
+  readonly normalise?: boolean | undefined
 }
 
 export interface CutModel {
   readonly model: Model
-  /** The value with the features, (N, D): the model's only output. */
+  /** The value with the features, (N, D), or (N, T, D) where tokens are not pooled: the model's only output. */
   readonly output: string
 }
 
 /**
  * The part of the network that computes features, (N, D). A map is pooled by its mean, tokens likewise; the nodes that
- * do so are named `graft.pool`. Nothing that the features do not need is kept.
+ * do so are named `graft.pool`. Tokens that are not to be pooled stay (N, T, D). Nothing that the features do not need is
+ * kept.
  *
  * @throws GraftError where the features have another rank, or where it is not known
  */
@@ -39,6 +49,7 @@ export function cut(model: Model, point: FeaturePoint): CutModel {
   const width: Dimension = point.width
   if (rank === 2)
     return { model: keepOnly(model, [{ name: features, type: 'float32', shape: ['batch', width] }]), output: features }
+  if (rank === 3 && point.pooling !== undefined) return cutTokens(model, point, point.pooling, taken)
   const output = freshName(taken, 'graft.features')
   const nodes: Node[] = []
   const initializers = new Map<string, Tensor>()
@@ -70,6 +81,24 @@ export function cut(model: Model, point: FeaturePoint): CutModel {
   return { model: { ...body, graph }, output }
 }
 
+function cutTokens(model: Model, point: FeaturePoint, pooling: Pooling | 'none', taken: Set<string>): CutModel {
+  const { features, width, normalise = false } = point
+  const perToken: ValueInfo = { name: features, type: 'float32', shape: ['batch', 'sequence', width] }
+  const body = keepOnly(model, [perToken])
+  if (pooling === 'none') return { model: body, output: features }
+  const masked = body.graph.inputs.some((input) => input.name === ATTENTION)
+  const opset = model.opsets.get('') ?? 1
+  const { nodes, initializers, inputs, output } = poolTokens({ features, pooling, normalise, opset, masked, taken })
+  const graph = {
+    ...body.graph,
+    inputs: [...body.graph.inputs, ...inputs],
+    nodes: [...body.graph.nodes, ...nodes],
+    initializers: new Map([...body.graph.initializers, ...initializers]),
+    outputs: [{ name: output, type: 'float32', shape: ['batch', width] } satisfies ValueInfo],
+  }
+  return { model: { ...body, graph }, output }
+}
+
 function node(
   name: string,
   opType: string,
@@ -89,8 +118,8 @@ export interface NewHead {
 }
 
 /**
- * The network with a new classifier on its features: `logits = features * W^T + b`, W (C, D), b (C). Opset and IR
- * version stay; the batch is dynamic.
+ * The network with a new classifier on its features: `logits = features * W^T + b`, W (C, D), b (C); logits (N, C), or
+ * (N, T, C) for tokens that are not pooled. Opset and IR version stay; the batch is dynamic.
  *
  * @throws GraftError where the width D is neither in `point` nor in the weight, or shapes do not fit
  */
@@ -114,14 +143,28 @@ export function attachHead(model: Model, point: FeaturePoint, head: NewHead): Mo
   const renames = new Map(clashes.map((name) => [name, freshName(taken, `backbone.${name}`)]))
   const body = renameValues(cutModel.model, renames)
   const features = renames.get(cutModel.output) ?? cutModel.output
-  const gemm = node(HEAD_NODE, 'Gemm', [features, HEAD_WEIGHT, HEAD_BIAS], LOGITS, { transB: attr.int(1) })
+  const perToken = point.rank === 3 && point.pooling === 'none'
   return {
     ...body,
     graph: {
       ...body.graph,
-      nodes: [...body.graph.nodes, gemm],
+      nodes: [...body.graph.nodes, ...(perToken ? tokenHead(taken, features) : [rowHead(features)])],
       initializers: new Map([...body.graph.initializers, [HEAD_WEIGHT, weight], [HEAD_BIAS, bias]]),
-      outputs: [{ name: LOGITS, type: 'float32', shape: ['batch', classes] }],
+      outputs: [{ name: LOGITS, type: 'float32', shape: ['batch', ...(perToken ? ['sequence'] : []), classes] }],
     },
   }
+}
+
+const rowHead = (features: string): Node =>
+  node(HEAD_NODE, 'Gemm', [features, HEAD_WEIGHT, HEAD_BIAS], LOGITS, { transB: attr.int(1) })
+
+/** Gemm takes rows only. */
+function tokenHead(taken: ReadonlySet<string>, features: string): Node[] {
+  const turned = freshName(taken, `${HEAD_NODE}.turned`)
+  const product = freshName(taken, `${HEAD_NODE}.product`)
+  return [
+    node(`${HEAD_NODE}.turn`, 'Transpose', [HEAD_WEIGHT], turned, { perm: attr.ints([1, 0]) }),
+    node(HEAD_NODE, 'MatMul', [features, turned], product, {}),
+    node(`${HEAD_NODE}.add`, 'Add', [product, HEAD_BIAS], LOGITS, {}),
+  ]
 }

@@ -2,16 +2,43 @@
 import { constantTensor } from '../graph/constants.js'
 import type { Model, ValueInfo } from '../graph/graph.js'
 import { int64Vector, type Tensor } from '../graph/tensor.js'
-import { freshName, valueNames } from './edit.js'
+import { specialise } from '../passes/specialise.js'
+import { freshName, keepOnly, valueNames } from './edit.js'
+
+/**
+ * The network with a dynamic batch, checked by inferring shapes for two other batches.
+ *
+ * @param shapes of all inputs for a batch of a given size
+ * @throws GraftError or Error, saying what depends on the batch
+ */
+export function withFreeBatch(
+  model: Model,
+  batch: number,
+  shapes: (batch: number) => Readonly<Record<string, readonly number[]>>,
+): Model {
+  const live = keepOnly(model, model.graph.outputs)
+  const before = specialise(live, { shapes: shapes(batch) })
+  const shapeOf = (value: string) => before.builder.shape(before.value(value))
+  const freed = freeBatch(live, batch, (value) => shapeOf(value)[0])
+  // Two batches that are unlikely to equal any other size in the graph.
+  for (const n of [batch + 1, 7]) {
+    const after = specialise(freed, { shapes: shapes(n) })
+    for (const output of freed.graph.outputs) {
+      const is = after.builder.shape(after.value(output.name))
+      if (shapeOf(output.name)[0] === batch && is[0] !== n)
+        throw new Error(`"${output.name}" has shape (${is}) for a batch of ${n}`)
+    }
+  }
+  return freed
+}
 
 /**
  * Makes the batch of a network dynamic that was exported with a fixed one. A Reshape to `[B, ...]` of a value whose first
- * axis is the batch becomes `[-1, ...]`, or `[0, ...]` where another axis is inferred. What else depends on the batch
- * shows when shapes are inferred for two other batches, which the caller does.
+ * axis is the batch becomes `[-1, ...]`, or `[0, ...]` where another axis is inferred.
  *
  * @param firstAxis the size of the first axis of a value in the graph as it was exported
  */
-export function freeBatch(model: Model, batch: number, firstAxis: (value: string) => number | undefined): Model {
+function freeBatch(model: Model, batch: number, firstAxis: (value: string) => number | undefined): Model {
   const { graph } = model
   const constants = new Map<string, Tensor>(graph.initializers)
   for (const n of graph.nodes) {

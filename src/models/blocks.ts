@@ -2,7 +2,8 @@
  * A network cut into blocks from input to output, for unfreezing from the top and for rates by depth. Decided by the
  * shape of the graph alone: residual and branching units are blocks, plain chains are grouped into units of a few layers.
  *
- * The cuts are articulation points: values through which every path from the input to the output passes.
+ * The cuts are articulation points: values through which every path from the input to the output passes. Where there are
+ * several inputs, the paths of one count: an attention mask, which every layer reads, would leave no cut.
  */
 import type { Graph, Model, Node } from '../graph/graph.js'
 import { producers } from '../graph/graph.js'
@@ -43,8 +44,8 @@ interface Cell {
 export function findBlocks(model: Model, output = model.graph.outputs[0]?.name ?? ''): Block[] {
   const { graph } = model
   const isLayer = layerTest(graph)
-  const found = cells(graph, output, isLayer)
-  let groups = group(found)
+  const found = bestCells(graph, output, isLayer)
+  let groups = withEmbeddings(graph, group(found))
   if (groups.length < FEWEST) groups = byDepth(groups)
   groups = joinAttention(groups)
   while (groups.length > MOST) groups = inPairs(groups)
@@ -54,14 +55,33 @@ export function findBlocks(model: Model, output = model.graph.outputs[0]?.name ?
 /** Nodes with a weight matrix or kernel of their own. */
 const LAYERS = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'MatMulNBits', 'FusedMatMul', 'LSTM', 'GRU', 'RNN'])
 
+/** The node that looks tokens up in a table of weights; in some files fused with what follows it. */
+const isLookUp = (node: Node): boolean => node.opType === 'Gather' || node.opType === 'EmbedLayerNormalization'
+
 function layerTest(graph: Graph): (node: Node) => boolean {
   const find = weightFinder(graph)
-  return (node) => LAYERS.has(node.opType) && node.inputs.some((input) => (find(input)?.tensor.dims.length ?? 0) >= 2)
+  const wide = (input: string | undefined) => input !== undefined && (find(input)?.tensor.dims.length ?? 0) >= 2
+  return (node) => {
+    if (node.opType === 'Gather') return wide(node.inputs[0])
+    return (LAYERS.has(node.opType) || isLookUp(node)) && node.inputs.some(wide)
+  }
 }
 
-function cells(graph: Graph, output: string, isLayer: (node: Node) => boolean): Cell[] {
+/** Of all inputs together, or of the one whose paths have the most cuts between layers. */
+function bestCells(graph: Graph, output: string, isLayer: (node: Node) => boolean): Cell[] {
+  const names = graph.inputs.map((input) => input.name)
+  const weighty = (found: readonly Cell[]) => found.filter((cell) => cell.layers.length > 0).length
+  let best = cells(graph, output, isLayer, names)
+  for (const name of names.length > 1 ? names : []) {
+    const found = cells(graph, output, isLayer, [name])
+    if (weighty(found) > weighty(best)) best = found
+  }
+  return best
+}
+
+function cells(graph: Graph, output: string, isLayer: (node: Node) => boolean, from: readonly string[]): Cell[] {
   // Only what lies on a path from the input to the output.
-  const { values: fromInput, nodes: flow } = dataFlow(graph)
+  const { values: fromInput, nodes: flow } = dataFlow(graph, from)
   const wanted = new Set([output])
   const path: Node[] = []
   for (let i = flow.length - 1; i >= 0; i--) {
@@ -78,7 +98,7 @@ function cells(graph: Graph, output: string, isLayer: (node: Node) => boolean): 
   })
   const made: Cell[] = []
   let open: Node[] = []
-  const live = new Set(graph.inputs.map((i) => i.name).filter((name) => wanted.has(name)))
+  const live = new Set(from.filter((name) => wanted.has(name)))
   path.forEach((node, i) => {
     open.push(node)
     for (const o of node.outputs) if (wanted.has(o)) live.add(o)
@@ -86,12 +106,14 @@ function cells(graph: Graph, output: string, isLayer: (node: Node) => boolean): 
     const only = live.size === 1 ? (live.values().next().value as string) : undefined
     if (only === undefined || !node.outputs.includes(only)) return
     const branches = open.length > 1
-    const joined = branches && ['Add', 'Sum', 'Concat', 'Sub'].includes(node.opType)
+    const joined = branches && JOINS.has(node.opType)
     made.push({ nodes: open, output: only, layers: open.filter(isLayer), branches, joined })
     open = []
   })
   return made
 }
+
+const JOINS = new Set(['Add', 'Sum', 'Concat', 'Sub', 'SkipLayerNormalization', 'SkipSimplifiedLayerNormalization'])
 
 /** A block under construction: whole cells, one after another. */
 type Group = Cell[]
@@ -176,14 +198,25 @@ function withLayers(groups: readonly Group[]): Group[] {
   return out
 }
 
+/** What is done to embeddings before the first residual unit, such as making them wider, belongs to them. */
+function withEmbeddings(graph: Graph, groups: readonly Group[]): Group[] {
+  const first = groups.findIndex((g) => g.some((cell) => cell.joined && cell.layers.length > 0))
+  const find = weightFinder(graph)
+  const looksUp = (node: Node) =>
+    isLookUp(node) && (node.opType !== 'Gather' || find(node.inputs[0] ?? '') !== undefined)
+  if (first < 2 || !groups[0]?.some((cell) => cell.nodes.some(looksUp))) return [...groups]
+  return [groups.slice(0, first).flat(), ...groups.slice(first)]
+}
+
 /** An attention unit and the feed-forward unit after it are one layer of a transformer. */
 function joinAttention(groups: readonly Group[]): Group[] {
-  const attends = (g: Group) => g.some((cell) => cell.joined && cell.nodes.some((n) => ATTENTION.has(n.opType)))
+  // A normalisation that is written out joins paths too, but has no layer.
+  const units = (g: Group) => g.filter((cell) => cell.joined && cell.layers.length > 0)
+  const attends = (g: Group) => units(g).some((cell) => cell.nodes.some((n) => ATTENTION.has(n.opType)))
   const out: Group[] = []
   for (const g of groups) {
     const last = out[out.length - 1]
-    const alone = last !== undefined && last.filter((cell) => cell.joined).length === 1
-    if (last && alone && attends(last) && !attends(g) && g.some((cell) => cell.joined)) last.push(...g)
+    if (last && units(last).length === 1 && attends(last) && !attends(g) && units(g).length > 0) last.push(...g)
     else out.push([...g])
   }
   return out

@@ -61,12 +61,14 @@ export interface HeadOptions {
   readonly features?: string | undefined
   /** How many classes the model's own labels name, where they are known: settles whether a last convolution is a head. */
   readonly labels?: number | undefined
+  /** The output to follow. Default: the one called logits, else the first of rank 2, else the first. */
+  readonly output?: string | undefined
 }
 
 /** @throws UsageError where `features` names nothing in the model */
 export function findHead(model: Model, options: HeadOptions = {}): Head {
   const { graph } = model
-  const output = classOutput(graph)
+  const output = graph.outputs.find((o) => o.name === options.output) ?? classOutput(graph)
   if (options.features !== undefined) return chosenHead(graph, options.features, output)
   const found = walkBack(graph, output, options.labels)
   if ('stopped' in found)

@@ -60,7 +60,8 @@ const ELEMENTWISE = new Set(['Mul', 'Div', 'Add', 'Sub'])
 
 /**
  * The trainable parameters, in the order in which the graph reads them. Left out: running statistics, integers, single
- * numbers, bounds, paddings and sizes, attention masks, and constants applied to the raw input (its normalisation).
+ * numbers, bounds, paddings and sizes, attention masks, constants applied to the raw input (its normalisation), and the
+ * frequencies of positions (sines and cosines of what does not depend on the data).
  */
 export function listParameters(model: Model): Parameter[] {
   const { graph } = model
@@ -69,8 +70,9 @@ export function listParameters(model: Model): Parameter[] {
   const stored = storedTensors(graph)
   const behind = sourcesOf(graph, stored)
   const found = new Map<string, { roles: Set<ParameterRole>; readBy: Node[] }>()
+  const angles = angleNodes(graph)
   for (const node of graph.nodes) {
-    if (node.outputs.some((output) => behind.has(output))) continue
+    if (node.outputs.some((output) => behind.has(output)) || angles.has(node)) continue
     node.inputs.forEach((input, position) => {
       for (const value of behind.get(input) ?? []) {
         const tensor = stored.get(value)?.tensor as Tensor
@@ -91,6 +93,22 @@ export function listParameters(model: Model): Parameter[] {
     const role = seen.has('weight') ? 'weight' : (seen.values().next().value as ParameterRole)
     return { name, value, ...(stored.get(value) as Stored), role, readBy }
   })
+}
+
+/** The nodes that compute angles from positions alone: rotary embeddings have fixed frequencies, not weights. */
+function angleNodes(graph: Graph): ReadonlySet<Node> {
+  const flow = dataFlow(graph).values
+  const wanted = new Set<string>()
+  const found = new Set<Node>()
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i] as Node
+    const turns = node.domain === '' && (node.opType === 'Sin' || node.opType === 'Cos')
+    if (node.outputs.some((output) => flow.has(output))) continue
+    if (!turns && !node.outputs.some((output) => wanted.has(output))) continue
+    found.add(node)
+    for (const input of node.inputs) wanted.add(input)
+  }
+  return found
 }
 
 type Stored = Pick<Parameter, 'tensor' | 'storedAs' | 'constant'>

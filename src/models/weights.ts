@@ -53,9 +53,14 @@ export const isFloatTensor = (tensor: Tensor): boolean => computedAs(tensor.type
 /**
  * The values that depend on a graph input's contents, with the nodes that make them. What depends only on its shape
  * (Shape, Size and the arithmetic on them) does not count: it carries no information from the image.
+ *
+ * @param from the inputs that count; all of them by default
  */
-export function dataFlow(graph: Graph): { values: ReadonlySet<string>; nodes: readonly Node[] } {
-  const values = new Set(graph.inputs.map((input) => input.name))
+export function dataFlow(
+  graph: Graph,
+  from: readonly string[] = graph.inputs.map((input) => input.name),
+): { values: ReadonlySet<string>; nodes: readonly Node[] } {
+  const values = new Set(from)
   const nodes: Node[] = []
   for (const node of graph.nodes) {
     if (node.opType === 'Shape' || node.opType === 'Size') continue
