@@ -4,6 +4,7 @@
  */
 import { styleText } from 'node:util'
 import { GraftError, InternalError, messageOf } from '../base/errors.js'
+import { size } from '../base/size.js'
 import { duration } from '../evaluate/format.js'
 import type { SummaryLine } from '../evaluate/summary.js'
 import { AbortedError } from '../techniques/run/aborted.js'
@@ -127,6 +128,7 @@ function styled(text: string, kind: LineKind): string {
 
 function progressText(event: EventOf<'progress'>): string {
   const left = event.remaining === undefined ? '' : `, about ${duration(event.remaining)} left`
+  if (event.unit === 'bytes') return `${size(event.done)} of ${size(event.total)}${left}`
   return `${event.done} of ${event.total} ${event.unit}${left}`
 }
 

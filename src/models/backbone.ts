@@ -11,7 +11,7 @@ import { findHead, type Head } from './head.js'
 import { imageModel, PIXELS, type Size } from './imageInput.js'
 import { openModel } from './modelFile.js'
 import { isModelFolder, loadModelFolder } from './modelFolder.js'
-import { foldersOf, kindOfFolder, placeOf } from './place.js'
+import { foldersOf, type HubSource, kindOfFolder, type Place, placeOf } from './place.js'
 import type { GraftRecord } from './record.js'
 
 export interface BackboneOptions {
@@ -48,6 +48,8 @@ export interface Backbone {
   readonly folder: string
   /** The model file itself. */
   readonly path: string
+  /** Where on the Hub it comes from. */
+  readonly source: HubSource | undefined
   /** Set for a folder that Graft saved. */
   readonly record: GraftRecord | undefined
   /** What was changed or assumed, for the user. */
@@ -55,17 +57,17 @@ export interface Backbone {
 }
 
 /**
- * @param spec a bundled name, the path of a folder, or the path of an .onnx file
+ * @param spec a bundled name, the path of a folder, the path of an .onnx file, or a model on the Hub (`org/name@revision`)
  * @throws UsageError where nothing of that name exists
  * @throws GraftError where it is not an image network that can be used, with the reason
  */
 export async function resolveBackbone(spec: string, options: BackboneOptions = {}): Promise<Backbone> {
-  const place = await placeOf(spec)
-  const { name, path, folder } = place
+  const place = await placeOf(spec, { kind: 'image' })
+  const { name, folder } = place
   if (!place.bare && (await isModelFolder(folder))) {
     // Checks every file against the others before any is used.
     const saved = await loadModelFolder(folder)
-    return fromParts(name, path, folder, saved.config, saved.preprocessor, saved.record, options)
+    return fromParts(place, saved.config, saved.preprocessor, saved.record, options)
   }
   let config: Json | undefined
   let preprocessor: Json | undefined
@@ -77,13 +79,11 @@ export async function resolveBackbone(spec: string, options: BackboneOptions = {
         remedy: 'For photos name a backbone that reads photos; `graft backbones` lists the bundled ones.',
       })
   }
-  return fromParts(name, path, folder, config, preprocessor, undefined, options)
+  return fromParts(place, config, preprocessor, undefined, options)
 }
 
 async function fromParts(
-  name: string,
-  path: string,
-  folder: string,
+  { name, path, folder, source }: Place,
   config: Json | undefined,
   saved: Json | undefined,
   record: GraftRecord | undefined,
@@ -126,6 +126,7 @@ async function fromParts(
     licence: await readLicence(folder),
     folder,
     path,
+    source,
     record,
     notes,
   }

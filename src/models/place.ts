@@ -1,9 +1,11 @@
 /**
- * Where a pretrained network lies that someone names: bundled with the package, a folder of Hugging Face's layout, or a
- * bare .onnx file.
+ * Where a pretrained network lies that someone names: bundled with the package, a folder of Hugging Face's layout, a bare
+ * .onnx file, or a model on the Hub, which is fetched.
  */
 import { exists, fileStatus, listFolder, packageDirectory, paths } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
+import type { HubOptions } from './hub/resolve.js'
+import { parseHubSpec } from './hub/spec.js'
 import { MODEL_FILE } from './modelFolder.js'
 import { nearNames } from './near.js'
 
@@ -18,6 +20,15 @@ export interface Place {
   readonly folder: string
   /** A file was named, not a folder. */
   readonly bare: boolean
+  /** Where on the Hub it comes from. */
+  readonly source?: HubSource
+}
+
+/** A model on the Hub: what it is called, and which of its commits. */
+export interface HubSource {
+  /** `org/name` */
+  readonly hub: string
+  readonly commit: string
 }
 
 /** A network with a tokenizer beside it reads texts. */
@@ -38,11 +49,12 @@ export async function bundledBackbones(kind?: BackboneKind): Promise<string[]> {
 }
 
 /**
- * @param spec a bundled name, the path of a folder, or the path of an .onnx file
+ * @param spec a bundled name, the path of a folder, the path of an .onnx file, or a model on the Hub (`org/name@revision`)
+ * @param hub how that is fetched, and what it is to take
  * @throws UsageError where nothing of that name exists
- * @throws GraftError where a folder holds no model file
+ * @throws GraftError where a folder holds no model file, or what the Hub has cannot be fetched or used
  */
-export async function placeOf(spec: string): Promise<Place> {
+export async function placeOf(spec: string, hub: HubOptions = {}): Promise<Place> {
   const bundled = await bundledBackbones()
   const ours = bundled.includes(spec)
   const place = ours ? paths.join(packageDirectory(), 'backbones', spec) : spec
@@ -56,7 +68,20 @@ export async function placeOf(spec: string): Promise<Place> {
       })
     return { name: nameOf(place), path: place, folder: paths.folder(place), bare: true }
   }
-  throw unknownBackbone(spec, bundled)
+  if (parseHubSpec(spec) === undefined) throw unknownBackbone(spec, bundled)
+  const { resolveHub } = await import('./hub/resolve.js')
+  const { repo, commit, folder, model } = await resolveHub(spec, hub)
+  return { name: repo, path: paths.join(folder, model), folder, bare: false, source: { hub: repo, commit } }
+}
+
+/**
+ * The name under which a backbone stays what it is: that of a model on the Hub with its commit, once it is fetched. Any
+ * other name stays as it is, and is not looked at.
+ */
+export async function settleBackbone(spec: string, hub: HubOptions): Promise<string> {
+  if (parseHubSpec(spec) === undefined || (await exists(spec)) || (await bundledBackbones()).includes(spec)) return spec
+  const { source } = await placeOf(spec, hub)
+  return source === undefined ? spec : `${source.hub}@${source.commit}`
 }
 
 /** Folders in which files that belong to a model may lie: its own, and the one above where that is called `onnx`. */
@@ -67,10 +92,7 @@ export function foldersOf(place: Place): string[] {
 
 function unknownBackbone(spec: string, bundled: readonly string[]): UsageError {
   const near = nearNames(spec, bundled, 1)[0]
-  const hub = /^[\w.-]+\/[\w.-]+$/.test(spec) && !spec.startsWith('.')
-  const remedy = hub
-    ? 'If it is a Hugging Face id: this version does not fetch from the hub. Download its config.json, preprocessor_config.json and onnx/model.onnx into a folder and name that.'
-    : `Name one of these${near ? ` (did you mean ${near}?)` : ''}, a folder with onnx/model.onnx, or an .onnx file.`
+  const remedy = `Name one of these${near ? ` (did you mean ${near}?)` : ''}, a folder with onnx/model.onnx, an .onnx file, or a model on the Hub (org/name).`
   return new UsageError(
     `There is no backbone "${spec}": no file or folder of that name, and bundled are only: ${bundled.join(', ') || 'none'}.`,
     {

@@ -17,6 +17,8 @@ export const recordContents = z.looseObject({
     /** The value that the head stands on. */
     features: z.string(),
     licence: z.string().optional(),
+    /** Where on the Hub it comes from: `org/name`, and the commit. */
+    source: z.object({ hub: z.string(), commit: z.string() }).optional(),
   }),
   technique: z.string(),
   data: z.looseObject({ fingerprint: z.string() }),

@@ -13,7 +13,7 @@ import { outputsOf } from '../data/targets.js'
 import type { ImageDataset } from '../data/types.js'
 import { hScore, leep, logME } from '../evaluate/transferability.js'
 import { keepOnly } from '../models/edit.js'
-import { bundledBackbones } from '../models/place.js'
+import { bundledBackbones, settleBackbone } from '../models/place.js'
 import { type Engine, openEngine } from '../runtime/engine.js'
 import { floats } from '../runtime/types.js'
 import { stratifiedSubset } from '../techniques/featureExtraction/folds.js'
@@ -22,6 +22,7 @@ import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
 import { imageModality } from './images/modality.js'
 import { rankSchema } from './options.js'
 import { parseOptions } from './schema.js'
+import { fetching } from './training/fetching.js'
 import type { Modality, PreparedData, Trunk } from './training/modality.js'
 import { inputShapes } from './training/trunk.js'
 import { labelsOf } from './training/workspace.js'
@@ -91,7 +92,8 @@ async function perform<T extends Trunk, D extends PreparedData>(
     for (const name of names) {
       context.phase('features', `Running ${name}`)
       try {
-        const trunk = await modality.openTrunk(name, options)
+        const settled = await settleBackbone(name, fetching(context, modality.kind))
+        const trunk = await modality.openTrunk(settled, options)
         const extractor = await modality.feed(trunk, data, {}).openExtractor({
           model: trunk.body.model,
           output: trunk.body.output,

@@ -20,11 +20,11 @@ const TREE_FORMAT = 1
 export class RepoCache {
   /** `models--org--name`. */
   readonly folder: string
-  readonly #repo: string
+  readonly repo: string
   readonly #locks: string
 
   constructor(cache: string, repo: string) {
-    this.#repo = repo
+    this.repo = repo
     const name = `models--${repo.replace('/', '--')}`
     this.folder = paths.join(cache, name)
     this.#locks = paths.join(cache, '.locks', name)
@@ -41,7 +41,7 @@ export class RepoCache {
 
   /** Where a file of a commit lies; refuses names that lead elsewhere. */
   file(commit: string, path: string): string {
-    return paths.join(this.snapshot(commit), ...safeParts(path, this.#repo))
+    return paths.join(this.snapshot(commit), ...safeParts(path, this.repo))
   }
 
   blob(file: HubFile): string {

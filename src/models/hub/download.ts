@@ -53,7 +53,7 @@ export async function download(
           remedy: `Something between here and ${connection.settings.host} changes the file (a proxy, a mirror in HF_ENDPOINT); try another connection.`,
         },
       )
-    connection.notice(`${what} came damaged and is fetched once more`)
+    connection.notice(`${what} came damaged and is fetched once more.`, 'warning')
   }
 }
 

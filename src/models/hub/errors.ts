@@ -1,5 +1,6 @@
 /** What can go wrong with the Hub, as errors that say what to do. None of them repeats a token or a signed address. */
 import { GraftError, messageOf, UsageError } from '../../base/errors.js'
+import type { HubKind } from './choose.js'
 import type { HubSettings } from './settings.js'
 import { DEFAULT_REVISION, type HubSpec } from './spec.js'
 
@@ -84,6 +85,26 @@ function unknownRevision(settings: HubSettings, spec: HubSpec): UsageError {
   return new UsageError(`${spec.repo} has no revision "${spec.revision}".`, {
     remedy: `Name a branch, a tag or a whole commit hash: ${pageOf(settings, spec)}/commits/${DEFAULT_REVISION} shows them.`,
   })
+}
+
+/** Said before anything large is fetched. @throws GraftError where a model reads texts and photos are wanted, or the other way */
+export function checkKind(repo: string, files: readonly { readonly path: string }[], kind: HubKind | undefined): void {
+  const has = (name: string) => files.some(({ path }) => path === name)
+  const reads = has('tokenizer.json') ? 'text' : has('preprocessor_config.json') ? 'image' : undefined
+  if (kind === 'image' && reads === 'text' && !has('preprocessor_config.json'))
+    throw new GraftError(`${repo} reads texts: it has a tokenizer.json and no preprocessor_config.json.`, {
+      remedy: 'For photos name a model that reads photos; `graft backbones` lists some.',
+    })
+  if (kind === 'text' && reads !== 'text')
+    throw new GraftError(
+      reads === 'image'
+        ? `${repo} reads photos: it has a preprocessor_config.json and no tokenizer.json.`
+        : `${repo} has no tokenizer.json, without which Graft cannot read texts for it.`,
+      {
+        remedy:
+          'For texts name a model with a tokenizer.json (`graft backbones` lists some); `optimum-cli export onnx` writes one beside the network.',
+      },
+    )
 }
 
 /** Nothing that may be used lies in the cache, and no request may be made. */

@@ -5,7 +5,7 @@ import { size } from '../../base/size.js'
 import type { RepoCache } from './cache.js'
 import { type Choice, chooseFiles, type HubKind, weightFiles } from './choose.js'
 import { checkSpace, download } from './download.js'
-import { nameOf } from './errors.js'
+import { checkKind, nameOf } from './errors.js'
 import { externalData } from './externalData.js'
 import { type HubFile, listCommit } from './listing.js'
 import type { Connection } from './request.js'
@@ -37,12 +37,13 @@ export async function fetchCommit(
   const { settings, spec, signal, notice } = connection
   const kept = await cache.listing(commit)
   const files = kept ?? (await listCommit(connection, commit))
+  checkKind(spec.repo, files, options.kind)
   const choice = chooseFiles(files, options.kind)
   if (!choice) throw noNetwork(connection, files)
   await makeDirectory(paths.folder(cache.lock))
   const lock = await waitForLock(cache.lock, `the cache of ${spec.repo}`, {
     signal,
-    onWait: (reason) => notice(`${reason}; waiting for it`),
+    onWait: (reason) => notice(`Waiting: ${reason}.`, 'news'),
   })
   try {
     if (kept === undefined) await cache.recordListing(commit, files)
@@ -79,7 +80,8 @@ async function bringBlobs(
   const { spec, settings, notice } = connection
   const already = begun > 0 ? ` (${size(begun)} are here already)` : ''
   notice(
-    `Fetching ${nameOf(spec)} from ${settings.host}: ${size(total - begun)}${already}, commit ${commit.slice(0, 7)}`,
+    `Fetching ${nameOf(spec)} from ${settings.host}: ${size(total - begun)}${already}, commit ${commit.slice(0, 7)}.`,
+    'news',
   )
   let done = 0
   for (const file of missing)

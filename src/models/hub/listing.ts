@@ -37,7 +37,7 @@ export async function resolveCommit(connection: Connection): Promise<string> {
   const sha: unknown = info.sha
   if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha)) throw notTheHub(connection, 'it names no commit')
   if (typeof info.name === 'string' && info.name !== spec.repo)
-    connection.notice(`${spec.repo} is called ${info.name} now`)
+    connection.notice(`${spec.repo} is called ${info.name} now.`, 'news')
   return sha
 }
 

@@ -14,8 +14,8 @@ export interface Connection {
   /** What is asked about, for messages. */
   readonly spec: HubSpec
   readonly signal: AbortSignal | undefined
-  /** Tells the user something, in a sentence. */
-  readonly notice: (text: string) => void
+  /** Tells the user something, in a sentence: news of what goes on, or a warning. */
+  readonly notice: (text: string, weight: 'news' | 'warning') => void
   /** Waits; tests put their own in its place. */
   readonly wait: (milliseconds: number, signal?: AbortSignal) => Promise<void>
   /** How often something is tried that fails for reasons that may pass. */
@@ -162,8 +162,11 @@ export async function trying<T>(
       failures++
       if (failures >= tries || (error.wait ?? 0) > LONGEST_WAIT) throw gaveUp(error, failures, settings, spec)
       const seconds = error.wait ?? Math.min(LONGEST_OWN_WAIT, 2 ** (failures - 1))
-      notice(`${error.message}; trying again in ${wholeSeconds(seconds)}`)
+      notice(`${capital(error.message)}; trying again in ${wholeSeconds(seconds)}.`, 'warning')
       await wait(1000 * seconds, signal)
     }
   }
 }
+
+/** Messages stand inside others, and alone; file names and hosts stay as they are. */
+const capital = (text: string) => (/^(the|it) /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text)

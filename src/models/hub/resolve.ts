@@ -4,7 +4,7 @@
 import { messageOf, UsageError } from '../../base/errors.js'
 import { type CachedFile, RepoCache } from './cache.js'
 import { type Choice, chooseFiles, type HubKind, isForPeople, isNetwork, type Precision } from './choose.js'
-import { nameOf, offlineAndMissing, UnreachableError } from './errors.js'
+import { checkKind, nameOf, offlineAndMissing, UnreachableError } from './errors.js'
 import { fetchCommit, type HubProgress } from './fetchCommit.js'
 import { resolveCommit } from './listing.js'
 import { type Connection, connect } from './request.js'
@@ -21,8 +21,8 @@ export interface HubOptions {
   readonly signal?: AbortSignal | undefined
   /** Bytes that are here and bytes in all, of the files that had to be fetched. */
   readonly onProgress?: ((progress: HubProgress) => void) | undefined
-  /** Something that the user should know, in a sentence without a full stop. */
-  readonly onNotice?: ((text: string) => void) | undefined
+  /** Something that the user should know, in a sentence: news of what goes on, or a warning. */
+  readonly onNotice?: Connection['notice'] | undefined
   /** How waiting is done, for tests. */
   readonly wait?: Connection['wait']
 }
@@ -64,7 +64,8 @@ export async function resolveHub(text: string, options: HubOptions = {}): Promis
   const result = (commit: string, choice: Choice<CachedFile>): HubModel => {
     if (choice.precision !== 'fp32')
       onNotice?.(
-        `${choice.model.path} of ${spec.repo} holds its weights as ${choice.precision}: there is no float32 one`,
+        `${choice.model.path} of ${spec.repo} holds its weights as ${choice.precision}; there is no float32 network.`,
+        'warning',
       )
     const files = [...choice.others, choice.model, ...choice.data].map(({ path, size }) => ({ path, size }))
     const { model, precision } = choice
@@ -92,7 +93,7 @@ export async function resolveHub(text: string, options: HubOptions = {}): Promis
       commit = await resolveCommit(fallback ? { ...connection, tries: 2 } : connection)
     } catch (error) {
       if (!(error instanceof UnreachableError) || !fallback) throw error
-      onNotice?.(`${messageOf(error)} Used is ${nameOf(spec)} as it lies in the cache, commit ${known}`)
+      onNotice?.(`${messageOf(error)} Used is ${nameOf(spec)} as it lies in the cache, commit ${known}.`, 'warning')
       return result(known, fallback)
     }
   }
@@ -108,8 +109,10 @@ async function complete(
   commit: string,
   kind: HubKind | undefined,
 ): Promise<Choice<CachedFile> | undefined> {
-  const choice = chooseFiles<CachedFile>((await cache.listing(commit)) ?? [], kind)
+  const listed = (await cache.listing(commit)) ?? []
+  const choice = chooseFiles<CachedFile>(listed, kind)
   if (!choice) return undefined
+  checkKind(cache.repo, listed, kind)
   for (const file of [choice.model, ...choice.data, ...choice.others])
     if (!(await cache.has(commit, file))) return undefined
   return choice
@@ -132,6 +135,7 @@ async function usable(
     kind,
   )
   if (!choice) return undefined
+  checkKind(cache.repo, listed, kind)
   for (const file of [choice.model, ...choice.data, ...choice.others])
     if (!(await cache.has(commit, file))) return undefined
   return choice

@@ -3,6 +3,7 @@ import { GraftError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
 import type { Benefits } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
+import { settleBackbone } from '../../models/place.js'
 import { classifierModel } from '../../techniques/featureExtraction/assemble.js'
 import { checkEqual } from '../../techniques/fineTuning/checkEqual.js'
 import { checkSettings } from '../../techniques/fineTuning/settings.js'
@@ -10,6 +11,7 @@ import { assembledLogits, tunedModel } from './assemble.js'
 import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
 import { countsAt, divide } from './divide.js'
+import { fetching } from './fetching.js'
 import { baselines, type Judged, judge } from './judge.js'
 import { memoryUse, parseLimit } from './memory.js'
 import type { Modality, Nouns, PreparedData, Trunk } from './modality.js'
@@ -23,15 +25,21 @@ import { featuresAt, type Workspace } from './workspace.js'
 type Base = Omit<Workspace, 'modality' | 'data' | 'trunk' | 'feed' | 'split' | 'features'>
 
 export async function buildModel<T extends Trunk, D extends PreparedData>(
-  base: Base,
+  given: Base,
   modality: Modality<T, D>,
 ): Promise<{ work: Workspace; finished: Finished }> {
   const { nouns } = modality
-  const { options, context, random, watch, engine } = base
+  const { options: asked, context, random, watch, engine } = given
   // The cheap part first: a mistake in a name is told before thousands of samples are read.
-  parseLimit(options.memory)
-  checkSettings(tuningSettings(options, { epochs: options.epochs, lr: options.lr }))
-  context.phase('backbone', `Opening the backbone ${options.backbone}`)
+  parseLimit(asked.memory)
+  checkSettings(tuningSettings(asked, { epochs: asked.epochs, lr: asked.lr }))
+  context.phase('backbone', `Opening the backbone ${asked.backbone}`)
+  // A branch of the Hub moves on: a resumed or repeated run stays with the commit.
+  const backbone = await given.directory.decide('backbone name', () =>
+    settleBackbone(asked.backbone, fetching(context, modality.kind)),
+  )
+  const options = { ...asked, backbone }
+  const base = { ...given, options }
   const trunk = await modality.openTrunk(options.backbone, options)
   await refuseChange(
     base,

@@ -69,6 +69,7 @@ export interface Trunk {
     | 'head'
     | 'labels'
     | 'licence'
+    | 'source'
     | 'record'
     | 'notes'
   >

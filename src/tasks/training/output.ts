@@ -49,6 +49,7 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
         architecture: backbone.architecture,
         features: trunk.point.features,
         ...(backbone.licence?.name === undefined ? {} : { licence: backbone.licence.name }),
+        ...(backbone.source === undefined ? {} : { source: backbone.source }),
       },
       technique: choice.title,
       data: {

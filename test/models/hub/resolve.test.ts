@@ -90,7 +90,7 @@ test('takes the float32 network and what goes with it, and lays them out as the 
   for (let i = 1; i < progress.length; i++) assert.ok(progress[i]!.done >= progress[i - 1]!.done)
   assert.equal(hub.sent, total, 'nothing but what is needed, once')
   assert.equal(notices.length, 1)
-  assert.match(notices[0]!, /^Fetching org\/net from 127\.0\.0\.1:\d+: 1\.2 MB, commit a1b2c3d$/)
+  assert.match(notices[0]!, /^Fetching org\/net from 127\.0\.0\.1:\d+: 1\.2 MB, commit a1b2c3d\.$/)
 })
 
 test('what is there is not fetched again; only the branch is asked for its commit', async () => {
@@ -250,7 +250,7 @@ test('a renamed model is followed and its new name said', async () => {
   hub.fail('hub', /^\/(api\/models\/)?old\/net/, ...Array.from({ length: 9 }, () => renamed))
   const found = await fetchHub('old/net')
   assert.equal(found.folder, join(repoFolder('old/net'), 'snapshots', commitOf('1')))
-  assert.ok(notices.includes('old/net is called new/net now'))
+  assert.ok(notices.includes('old/net is called new/net now.'))
 })
 test('without symbolic links the snapshot holds copies, and they are enough', async () => {
   image()

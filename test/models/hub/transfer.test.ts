@@ -74,7 +74,7 @@ test('a connection that is cut midway is taken up where it broke off', async () 
   const starts = asked.map(({ headers }) => Number(/^bytes=(\d+)-$/.exec(headers.range ?? 'bytes=0-')?.[1]))
   assert.ok(starts[0] === 0 && starts[1]! > 0 && starts[1]! <= 400_000 && starts[2]! > starts[1]!)
   assert.equal(asked[1]!.headers['if-range'], `"store-${hash.slice(0, 8)}"`)
-  assert.match(notices[1]!, /the connection to 127\.0\.0\.1:\d+ broke off .*; trying again in 1 s/)
+  assert.match(notices[1]!, /^The connection to 127\.0\.0\.1:\d+ broke off .*; trying again in 1 s\.$/)
   assert.deepEqual(waits, [1000, 1000], 'as long as more comes, failures are counted anew')
   for (let i = 1; i < progress.length; i++) assert.ok(progress[i]!.done >= progress[i - 1]!.done)
 })
@@ -268,7 +268,7 @@ test('two processes at once fetch every file once', async () => {
   assert.equal(one.out, two.out)
   assert.deepEqual(ranges(), [undefined])
   check((JSON.parse(one.out) as { folder: string }).folder)
-  assert.match(one.err + two.err, /the cache of org\/net is in use by process \d+; waiting for it/)
+  assert.match(one.err + two.err, /Waiting: the cache of org\/net is in use by process \d+\./)
 })
 
 test('a full disk is named before anything is fetched, and when it fills up; what has come is kept', async (t) => {

@@ -1,0 +1,85 @@
+/** A backbone from the Hub through the command line: trained from, recorded, repeated without the Hub. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { writeModel } from '#graft/onnx/writer.js'
+import { graft, objects, smallPhotos } from '../support/graft.js'
+import { commitOf, imageFiles, setHubEnvironment } from '../support/hubModels.js'
+import { type HubServer, startHub } from '../support/hubServer.js'
+import { tinyModel } from '../support/tinyBackbone.js'
+
+const files = imageFiles({ 'onnx/model.onnx': writeModel(tinyModel()) })
+const { 'preprocessor_config.json': _, ...others } = files
+const words = { ...others, 'tokenizer.json': '{}' }
+const commit = commitOf('1')
+let hub: HubServer
+let folder: string
+
+before(async () => {
+  hub = await startHub({ id: 'org/net', commit, files }, { id: 'org/words', commit, files: words })
+  folder = mkdtempSync(join(tmpdir(), 'graft-hub-cli-'))
+  setHubEnvironment({ HF_ENDPOINT: hub.endpoint, HF_HOME: join(folder, 'hf') })
+})
+after(async () => {
+  setHubEnvironment({})
+  await hub.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const json = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+
+test('train from it, see it recorded by its commit, repeat it offline after the branch has moved', async () => {
+  const photos = smallPhotos(join(folder, 'photos'))
+  const cache = join(folder, 'cache')
+  const out = join(folder, 'out')
+  const options = ['--epochs', '1', '--no-report', '--json']
+  const first = await graft(['train', photos, '--backbone', 'org/net', '--out', out, ...options], { cache })
+  assert.equal(first.code, 0, first.stderr)
+  const events = objects(first)
+  assert.ok(events.some(({ type, message }) => type === 'phase' && /^Fetching org\/net from/.test(String(message))))
+  const last = events.filter(({ type, unit }) => type === 'progress' && unit === 'bytes').at(-1)
+  assert.ok(last !== undefined && last.done === last.total && Number(last.total) > 10_000)
+  const record = json(join(out, 'graft.json')) as { backbone: Record<string, unknown> }
+  assert.equal(record.backbone.name, 'org/net')
+  assert.equal(record.backbone.licence, 'apache-2.0')
+  assert.deepEqual(record.backbone.source, { hub: 'org/net', commit })
+  assert.equal(json(join(out, 'run.json')).backbone, `org/net@${commit}`)
+
+  hub.repos[0] = {
+    id: 'org/net',
+    commit: commitOf('2'),
+    files: { ...files, 'onnx/model.onnx': writeModel(tinyModel(2)) },
+  }
+  process.env.HF_HUB_OFFLINE = '1'
+  hub.taken()
+  const again = join(folder, 'again')
+  const second = await graft(['train', '--config', join(out, 'run.json'), '--out', again, '--json'], { cache })
+  assert.equal(second.code, 0, second.stderr)
+  assert.deepEqual(hub.taken(), [])
+  assert.deepEqual(readFileSync(join(again, 'onnx/model.onnx')), readFileSync(join(out, 'onnx/model.onnx')))
+  delete process.env.HF_HUB_OFFLINE
+})
+
+test('inspect and rank take its name; a person sees what is fetched', async () => {
+  const seen = await graft(['inspect', `org/net@${commit}`])
+  assert.equal(seen.code, 0, seen.stderr)
+  assert.match(seen.stdout, /pixel_values/)
+  const photos = smallPhotos(join(folder, 'photos'))
+  const ranked = await graft(['rank', photos, '--backbones', 'org/net,org/missing'], { cache: join(folder, 'cache') })
+  assert.equal(ranked.code, 0, ranked.stderr)
+  assert.match(ranked.stdout, /Fetching org\/net from 127\.0\.0\.1:\d+: \d+ kB, commit a1b2c3d\./)
+  assert.match(ranked.stdout, /org\/missing is not compared: There is no model "org\/missing"/)
+})
+
+test('what cannot be used is refused before it is fetched', async () => {
+  const missing = await graft(['train', folder, '--backbone', 'org/missing'])
+  assert.equal(missing.code, 2)
+  assert.match(missing.stderr, /^error: There is no model "org\/missing" on 127\.0\.0\.1:\d+ that you may read/)
+  hub.sent = 0
+  const words = await graft(['train', folder, '--backbone', 'org/words'])
+  assert.equal(words.code, 1)
+  assert.match(words.stderr, /org\/words reads texts: it has a tokenizer\.json and no preprocessor_config\.json/)
+  assert.equal(hub.sent, 0)
+})
