@@ -21,8 +21,8 @@ export interface ParameterGroup {
 export interface TrainingOptions {
   /** The forward graph with static shapes; it is appended to. */
   readonly forward: Specialised
-  /** Appends the loss (a scalar) and names what else the step gives out, such as the logits. */
-  readonly loss: (g: GraphBuilder) => { loss: string; extras?: Readonly<Record<string, string>> }
+  /** Appends the loss (a scalar) and what comes with it. */
+  readonly loss: (g: GraphBuilder) => Loss
   /** The group of each parameter; undefined freezes it. */
   readonly group: (parameter: string) => ParameterGroup | undefined
   readonly optimizer: Optimizer
@@ -32,6 +32,17 @@ export interface TrainingOptions {
   readonly ema?: number
   /** Split a step into micro-batches: programs `accumulate` and `apply` take the place of `step`. */
   readonly accumulate?: boolean
+  /** The gradient is taken at weights that {@link compileAscent} moved; what is updated is `<parameter>.origin`. */
+  readonly fromOrigin?: boolean
+}
+
+export interface Loss {
+  /** A scalar. */
+  readonly loss: string
+  /** What else the step gives out, by name: the logits, parts of the loss. */
+  readonly extras?: Readonly<Record<string, string>>
+  /** Inputs that `loss` declared and that stay the same: state of these names, with these values. */
+  readonly fixed?: Readonly<Record<string, HostTensor>>
 }
 
 export interface TrainedParameter {
@@ -46,6 +57,8 @@ export interface TrainingProgram {
   /** The update from accumulated gradients. */
   readonly apply: Program | undefined
   readonly parameters: readonly TrainedParameter[]
+  /** Names of state that no program writes: it need not be saved. */
+  readonly fixed: readonly string[]
   /** Names of batch-norm statistics that training moves (train-mode batch norm). */
   readonly statistics: readonly string[]
   /** Scalar feeds: `lr.<group>`. */
@@ -66,9 +79,86 @@ export const STEP = 'graft.step'
 /** Name of the state that sums the losses of micro-batches. */
 const LOSSES = 'graft.losses'
 
+/** Slot in which the weights lie while they are moved. */
+const ORIGIN = 'origin'
+
 export function compileTraining(options: TrainingOptions): TrainingProgram {
+  const { g, loss, extras, fixed, found, parameters, groups, state } = differentiated(options)
+  const plan: UpdatePlan = { ...options, parameters, decays: (name) => groups.get(name)?.decays ?? true }
+  const origins = new Map<string, string>()
+  if (options.fromOrigin)
+    for (const { name, dims } of parameters) {
+      const origin = g.input(slotName(name, ORIGIN), { type: 'float32', shape: dims })
+      const start = state.values[name] as HostTensor
+      state.values[origin] = { ...start, data: Float32Array.from(start.data as Float32Array) }
+      state.input(origin)
+      origins.set(name, origin)
+    }
+  const moved = bindStatistics(options.forward, state)
+  const statistics = moved.map(({ name }) => name)
+  g.output(STEP_OUTPUTS.loss, g.op('Identity', [loss]))
+  for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
+
+  if (!options.accumulate) {
+    for (const { name } of parameters) state.input(name)
+    appendUpdate(g, plan, found, state, loss, moved, origins)
+    return {
+      step: { model: g.model(), state: state.bindings },
+      apply: undefined,
+      parameters,
+      fixed,
+      statistics,
+      rates: ratesOf(parameters),
+      initialState: state.values,
+    }
+  }
+
+  for (const { name, dims } of parameters) {
+    state.input(name)
+    const sum = g.input(slotName(name, 'accumulated'), { type: 'float32', shape: dims })
+    state.zeros(sum, dims)
+    state.update(g, sum, g.op('Add', [sum, found.get(name) as string]))
+    const origin = origins.get(name)
+    if (origin !== undefined) state.update(g, name, g.op('Identity', [origin]))
+  }
+  state.zeros(g.input(LOSSES, { type: 'float32', shape: [] }), [])
+  state.update(g, LOSSES, g.op('Add', [LOSSES, loss]))
+  for (const { name, value } of moved) state.update(g, name, value)
+  const step = { model: g.model(), state: state.bindings }
+  const applied = applyProgram(plan, state, statistics)
+  return { step, apply: applied, parameters, fixed, statistics, rates: ratesOf(parameters), initialState: state.values }
+}
+
+/**
+ * The first half of a step of sharpness-aware minimisation (Foret et al. 2021): w <- w + rho g / norm(g), the place within rho
+ * of w where the loss is highest to first order; w itself goes to `<parameter>.origin`. Where loss or gradient is not finite the
+ * weights stay, and so will the second half find them.
+ *
+ * @param options as the second half was compiled with, which has to be {@link TrainingOptions.fromOrigin}
+ */
+export function compileAscent(options: TrainingOptions, rho: number): Program {
+  const { g, loss, found, parameters, state } = differentiated(options)
+  const gradients = parameters.map(({ name }) => found.get(name) as string)
+  const norm = globalNorm(g, gradients)
+  const suspects = g.op('Add', [norm, g.op('Mul', [loss, g.float(0)])])
+  const bad = g.op('Or', [g.op('IsNaN', [suspects]), g.op('IsInf', [suspects])])
+  const scale = g.op('Div', [g.float(rho), g.op('Add', [norm, g.float(1e-12)])])
+  parameters.forEach(({ name, dims }, i) => {
+    const moved = g.op('Add', [name, g.op('Mul', [gradients[i] as string, scale])])
+    state.input(name)
+    state.update(g, name, g.op('Where', [bad, name, moved]))
+    const origin = slotName(name, ORIGIN)
+    // Only written: a state that a program does not read is bound to an input all the same.
+    state.input(g.input(origin, { type: 'float32', shape: dims }))
+    state.update(g, origin, g.op('Identity', [name]))
+  })
+  return { model: g.model(), state: state.bindings }
+}
+
+/** The graph with its loss and the gradients of what trains, whose weights have become inputs. */
+function differentiated(options: TrainingOptions) {
   const g = options.forward.builder
-  const { loss, extras } = options.loss(g)
+  const { loss, extras, fixed = {} } = options.loss(g)
   const groups = new Map<string, ParameterGroup>()
   const weights = new Map<string, Tensor>()
   for (const [name, tensor] of g.parameters()) {
@@ -86,40 +176,14 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
   }))
   if (parameters.length === 0) throw new InternalError('no trainable parameter influences the loss')
   for (const { name } of parameters) g.parameterToInput(name)
-
   const state = new StateBindings()
   for (const { name } of parameters) state.initial(name, weights.get(name) as Tensor)
-  const plan: UpdatePlan = { ...options, parameters, decays: (name) => groups.get(name)?.decays ?? true }
-  const moved = bindStatistics(options.forward, state)
-  const statistics = moved.map(({ name }) => name)
-  g.output(STEP_OUTPUTS.loss, g.op('Identity', [loss]))
-  for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
-
-  if (!options.accumulate) {
-    for (const { name } of parameters) state.input(name)
-    appendUpdate(g, plan, found, state, loss, moved)
-    return {
-      step: { model: g.model(), state: state.bindings },
-      apply: undefined,
-      parameters,
-      statistics,
-      rates: ratesOf(parameters),
-      initialState: state.values,
-    }
-  }
-
-  for (const { name, dims } of parameters) {
+  for (const [name, tensor] of Object.entries(fixed)) {
+    // A copy: states that shared an array would be overwritten together.
+    state.values[name] = { ...tensor, data: tensor.data.slice() }
     state.input(name)
-    const sum = g.input(slotName(name, 'accumulated'), { type: 'float32', shape: dims })
-    state.zeros(sum, dims)
-    state.update(g, sum, g.op('Add', [sum, found.get(name) as string]))
   }
-  state.zeros(g.input(LOSSES, { type: 'float32', shape: [] }), [])
-  state.update(g, LOSSES, g.op('Add', [LOSSES, loss]))
-  for (const { name, value } of moved) state.update(g, name, value)
-  const step = { model: g.model(), state: state.bindings }
-  const applied = applyProgram(plan, state, statistics)
-  return { step, apply: applied, parameters, statistics, rates: ratesOf(parameters), initialState: state.values }
+  return { g, loss, extras, fixed: Object.keys(fixed), found, parameters, groups, state }
 }
 
 /** Which state each input and output stands for. */
@@ -173,6 +237,7 @@ function bindStatistics(forward: Specialised, state: StateBindings): Update[] {
  * "loss and gradients are finite"; the other branch passes every state on as it was, so that a bad step changes nothing.
  *
  * @param others further states that move only with the weights
+ * @param origins where the weights lie that are updated, of those that were moved away
  */
 function appendUpdate(
   g: GraphBuilder,
@@ -181,6 +246,7 @@ function appendUpdate(
   state: StateBindings,
   loss: string,
   others: readonly Update[],
+  origins: ReadonlyMap<string, string> = new Map(),
 ): void {
   const norm = globalNorm(
     g,
@@ -216,7 +282,7 @@ function appendUpdate(
 
   for (const { name, dims, group } of plan.parameters) {
     branch.scope(name, () => {
-      capture(name)
+      const origin = capture(origins.get(name) ?? name)
       const gradient = capture(gradients.get(name) as string)
       let update = clip === undefined ? gradient : branch.op('Mul', [gradient, clip])
       for (const piece of plan.optimizer.pieces) {
@@ -226,15 +292,15 @@ function appendUpdate(
         }
         update = piece.apply(update, {
           g: branch,
-          parameter: name,
+          parameter: origin,
           step,
           decays: plan.decays(name),
           slot: (slot) => slotName(name, slot),
           setSlot: (slot, value) => set(slotName(name, slot), value),
         })
       }
-      const next = branch.op('Sub', [name, branch.op('Mul', [update, `lr.${group}`])])
-      set(name, next)
+      const next = branch.op('Sub', [origin, branch.op('Mul', [update, `lr.${group}`])])
+      updates.push({ name, value: next, otherwise: origin })
       if (plan.ema === undefined) return
       const average = stateInput(slotName(name, 'ema'), dims)
       const start = state.values[name] as HostTensor

@@ -40,6 +40,12 @@ export function foldIntoConvolution(
   return true
 }
 
+/** A choice of channels that a program is fed: (C), 1 for the batch's statistics and 0 for the running ones. */
+export interface ChannelMask {
+  readonly input: string
+  readonly channels: number
+}
+
 /** The new running statistics that a train-mode batch norm gives out. */
 export interface StatisticsUpdate {
   readonly statistic: string
@@ -49,12 +55,15 @@ export interface StatisticsUpdate {
 /**
  * Batch statistics (Ioffe and Szegedy 2015): y = gamma (x - m) / sqrt(v + eps) + beta with m, v over the batch (N, spatial).
  * Running statistics move by `momentum` towards the batch's, the variance unbiased, as PyTorch does.
+ *
+ * @param mask (C): where it is given, a channel in which it is 0 takes the running statistics instead (Kou et al. 2020)
  */
 export function withBatchStatistics(
   g: GraphBuilder,
   node: Node,
   inputs: readonly string[],
   momentum: number,
+  mask?: string,
 ): StatisticsUpdate[] {
   const [x, gamma, beta, mean, variance] = inputs as [string, string, string, string, string]
   const shape = g.shape(x)
@@ -66,9 +75,19 @@ export function withBatchStatistics(
     const m = g.op('ReduceMean', [x, axes], keep)
     const centred = g.op('Sub', [x, m])
     const v = g.op('ReduceMean', [g.op('Mul', [centred, centred]), axes], keep)
-    const r = g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [v, g.float(floatAttribute(node, 'epsilon', 1e-5))])])])
-    const scale = g.op('Mul', [reshape(g, gamma, channel), r])
-    g.op('Add', [g.op('Mul', [centred, scale]), reshape(g, beta, channel)], {}, { outputs: [output] })
+    const epsilon = g.float(floatAttribute(node, 'epsilon', 1e-5))
+    // gamma is multiplied into the small tensor: nothing but the last product touches the activations.
+    const scaled = (off: string, spread: string) => {
+      const r = g.op('Reciprocal', [g.op('Sqrt', [g.op('Add', [spread, epsilon])])])
+      return g.op('Mul', [off, g.op('Mul', [reshape(g, gamma, channel), r])])
+    }
+    const own = scaled(centred, v)
+    const taken = () => {
+      const takes = reshape(g, mask as string, channel)
+      const running = scaled(g.op('Sub', [x, reshape(g, mean, channel)]), reshape(g, variance, channel))
+      return g.op('Add', [g.op('Mul', [own, takes]), g.op('Mul', [running, g.op('Sub', [g.float(1), takes])])])
+    }
+    g.op('Add', [mask === undefined ? own : taken(), reshape(g, beta, channel)], {}, { outputs: [output] })
     const count = shape.reduce((product, d, i) => (i === 1 ? product : product * d), 1)
     const moved = (running: string, batch: string) =>
       g.op('Add', [

@@ -11,7 +11,7 @@ import { checkInputs } from '../ops/arity.js'
 import type { GraphBuilder } from '../ops/builder.js'
 import type { Attributes, Operator, UpgradeContext } from '../ops/operator.js'
 import { lookup } from '../ops/table.js'
-import { foldIntoConvolution, type StatisticsUpdate, withBatchStatistics } from './batchNorm.js'
+import { type ChannelMask, foldIntoConvolution, type StatisticsUpdate, withBatchStatistics } from './batchNorm.js'
 import { CONTROL_FLOW } from './controlFlow.js'
 import { Functions, readCall, resolveReferences } from './functions.js'
 import { Body, type Item, type Replayer, Scope, tensorOf } from './scope.js'
@@ -20,15 +20,21 @@ import { unknownOperator } from './support.js'
 
 /**
  * keep: as it stands. fold: frozen statistics, folded into a convolution where one stands before it. train: statistics of
- * the batch; the running ones are given out moved by the momentum.
+ * the batch; the running ones are given out moved by the momentum. stochastic: the same, but each channel takes the batch's or the
+ * running ones, as a mask says that is fed.
  */
-export type BatchNormMode = { kind: 'keep' } | { kind: 'fold' } | { kind: 'train'; momentum: number }
+export type BatchNormMode =
+  | { kind: 'keep' }
+  | { kind: 'fold' }
+  | { kind: 'train'; momentum: number }
+  | { kind: 'stochastic'; momentum: number }
 
 /** Nodes that inlining may make: far more than any program that can still be run needs. */
 const INLINE_LIMIT = 50_000
 
 export class Replay implements Replayer {
   readonly statistics: StatisticsUpdate[] = []
+  readonly masks: ChannelMask[] = []
   readonly g: GraphBuilder
   readonly #batchNorm: BatchNormMode
   readonly #shapeOf: (input: string) => readonly number[]
@@ -219,8 +225,9 @@ export class Replay implements Replayer {
     const outputs = original.outputs.map((output) => (output === '' ? '' : this.#unique(scope, output)))
     const node = { ...original, outputs }
     if (node.opType === 'BatchNormalization' && this.#rewritesNorm(node)) {
-      if (this.#batchNorm.kind === 'train') {
-        this.statistics.push(...withBatchStatistics(this.g, node, inputs, this.#batchNorm.momentum))
+      if (this.#batchNorm.kind === 'train' || this.#batchNorm.kind === 'stochastic') {
+        const mask = this.#batchNorm.kind === 'stochastic' ? this.#mask(node, inputs) : undefined
+        this.statistics.push(...withBatchStatistics(this.g, node, inputs, this.#batchNorm.momentum, mask))
         return outputs
       }
       if (foldIntoConvolution(this.g, this.g.producerOf(inputs[0] as string), node, inputs)) return outputs
@@ -230,11 +237,19 @@ export class Replay implements Replayer {
     return outputs.map((output, i) => made[i] ?? output)
   }
 
+  #mask(node: Node, inputs: readonly string[]): string {
+    const channels = this.g.shape(inputs[0] as string)[1] as number
+    const input = this.g.input(`graft.channels/${node.outputs[0]}`, { type: 'float32', shape: [channels] })
+    this.masks.push({ input, channels })
+    return input
+  }
+
   /** Whether the batch-norm mode asks for a rewrite of a norm that can be read; the row says why another cannot. */
   #rewritesNorm(node: Node): boolean {
     if (intAttribute(node, 'spatial', 1) === 0) return false
     const training = intAttribute(node, 'training_mode', 0) === 1
-    return this.#batchNorm.kind === 'train' || (this.#batchNorm.kind === 'fold' && !training)
+    const batch = this.#batchNorm.kind === 'train' || this.#batchNorm.kind === 'stochastic'
+    return batch || (this.#batchNorm.kind === 'fold' && !training)
   }
 
   #constant(scope: Scope, node: Node, shared: boolean): string {

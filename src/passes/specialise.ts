@@ -7,7 +7,7 @@
 import { InternalError } from '../base/errors.js'
 import { emptyGraph, type Model, type Node } from '../graph/graph.js'
 import { GraphBuilder } from '../ops/builder.js'
-import type { StatisticsUpdate } from './batchNorm.js'
+import type { ChannelMask, StatisticsUpdate } from './batchNorm.js'
 import { inputShapes, type Sizes } from './dimensions.js'
 import { checkOpset } from './opset.js'
 import { type BatchNormMode, Replay } from './replay.js'
@@ -26,6 +26,8 @@ export interface Specialised {
   /** Where a value of the original graph stands in the new one. */
   value(name: string): string
   readonly statistics: readonly StatisticsUpdate[]
+  /** What a stochastic batch norm is to be fed. */
+  readonly masks?: readonly ChannelMask[]
 }
 
 export function specialise(model: Model, options: SpecialiseOptions): Specialised {
@@ -36,7 +38,7 @@ export function specialise(model: Model, options: SpecialiseOptions): Specialise
   const wanted = options.outputs ?? graph.outputs.map((o) => o.name)
   replay.need(wanted)
   for (const name of wanted) replay.value(name)
-  return { builder, value: (name) => replay.value(name), statistics: replay.statistics }
+  return { builder, value: (name) => replay.value(name), statistics: replay.statistics, masks: replay.masks }
 }
 
 /** Reads one node into the graph under construction, which has its inputs under their names; the values of its outputs. */

@@ -1,51 +1,95 @@
 /** The programs of fine-tuning: the training step over the layers that train, and the forward pass with the same weights. */
-import { compileTraining, STEP_OUTPUTS, slotName, type TrainingProgram } from '../../optim/trainingProgram.js'
+import type { GraphBuilder } from '../../ops/builder.js'
+import {
+  compileAscent,
+  compileTraining,
+  type Loss,
+  STEP_OUTPUTS,
+  slotName,
+  type TrainingOptions,
+  type TrainingProgram,
+} from '../../optim/trainingProgram.js'
+import type { ChannelMask } from '../../passes/batchNorm.js'
 import { recompute } from '../../passes/memory/recompute.js'
-import { specialise } from '../../passes/specialise.js'
-import type { Program, StateBinding } from '../../runtime/types.js'
+import { type BatchNormMode, type Specialised, specialise } from '../../passes/specialise.js'
+import type { HostTensor, Program, StateBinding } from '../../runtime/types.js'
+import { type LossContext, ownName, type PreparedMethod } from './method.js'
 import { batchShapes, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Objective } from './objective.js'
 import { makeOptimizer, type TuningSettings } from './settings.js'
+import { teacherShapes } from './teacher.js'
 
-/** Names of the step's feeds. */
+/** Names of the step's feeds. A program takes those of them that its loss reads. */
 export const TARGETS = 'graft.targets'
 export const WEIGHTS = 'graft.weights'
+export const PLACES = 'graft.places'
+export const ROWS = 'graft.rows'
+export const SHARE = 'graft.share'
+
+/** The objective's own part of the loss, where there are others. */
+export const OWN_LOSS = 'graft.own_loss'
 
 /** PyTorch's default for batch norm. */
 const BATCH_NORM_MOMENTUM = 0.1
 
 export const groupOf = (layer: number): string => `layer${layer}`
 
+/** What decides a training program. */
+export interface ProgramOptions {
+  readonly network: Network
+  /** The first layer that trains; all after it do. */
+  readonly first: number
+  readonly objective: Objective
+  readonly settings: TuningSettings
+  readonly methods?: readonly PreparedMethod[]
+}
+
+/** With the weights moved to where the loss is higher, where a method asks for it. */
+export interface TuningProgram extends TrainingProgram {
+  readonly ascent: Program | undefined
+  /** Channels to be chosen at each step. */
+  readonly masks: readonly ChannelMask[]
+}
+
 /** The step (and, when accumulating, the update) with the layers from `first` on trainable, on samples of these shapes. */
-export function trainingProgram(
-  network: Network,
-  first: number,
-  objective: Objective,
-  settings: TuningSettings,
-  shapes: SampleShapes = largestShapes(network),
-): TrainingProgram {
+export function trainingProgram(options: ProgramOptions, shapes = largestShapes(options.network)): TuningProgram {
+  const { network, settings, methods = [] } = options
+  const rho = methods.find(({ sharpness }) => sharpness !== undefined)?.sharpness
+  const compiled = trainingOptions(options, shapes)
+  const program = compileTraining({ ...compiled, fromOrigin: rho !== undefined })
+  const again = (own: Program): Program => {
+    if (settings.recompute === undefined) return own
+    const data = network.inputs.map(({ name }) => name)
+    const changed = recompute(own.model.graph, { data, loss: STEP_OUTPUTS.loss, ...settings.recompute })
+    return changed === undefined ? own : { ...own, model: { ...own.model, graph: changed.graph } }
+  }
+  const ascent = rho === undefined ? undefined : compileAscent(trainingOptions(options, shapes), rho)
+  return { ...program, step: again(program.step), ascent: ascent && again(ascent), masks: compiled.forward.masks ?? [] }
+}
+
+function trainingOptions(
+  { network, first, objective, settings, methods = [] }: ProgramOptions,
+  shapes: SampleShapes,
+): TrainingOptions {
   const layerOf = new Map(network.layers.flatMap((names, layer) => names.map((name) => [name, layer] as const)))
+  const last = network.layers.length - 1
   const forward = specialise(network.model, {
     shapes: batchShapes(network, shapes, settings.batch),
-    outputs: [network.logits],
-    batchNorm: settings.batchNorm === 'train' ? { kind: 'train', momentum: BATCH_NORM_MOMENTUM } : { kind: 'fold' },
+    outputs: [network.logits, ...methods.flatMap(({ values = [] }) => values)],
+    batchNorm: batchNormOf(settings, methods),
   })
   const single = settings.layerDecay === 1
-  const program = compileTraining({
+  const own = new Set<string>()
+  const trains = (parameter: string) => (layerOf.get(parameter) ?? -1) >= first
+  return {
     forward,
-    loss(g) {
-      const logits = forward.value(network.logits)
-      const shape = g.shape(logits)
-      const targets = g.input(TARGETS, { type: 'float32', shape })
-      const weights = g.input(WEIGHTS, { type: 'float32', shape: shape.slice(0, -1) })
-      return { loss: objective.loss(g, logits, targets, weights) }
-    },
+    loss: (g) => lossOf(g, { network, first, objective, settings, methods }, shapes, forward, trains, own),
     group(parameter) {
-      const layer = layerOf.get(parameter)
-      if (layer === undefined || layer < first) return undefined
-      // One rate for all is one scalar to feed, and a smaller graph.
+      if (!trains(parameter) && !own.has(parameter)) return undefined
+      const layer = layerOf.get(parameter) ?? last
       return {
-        name: single ? groupOf(network.layers.length - 1) : groupOf(layer),
+        // One rate for all is one scalar to feed, and a smaller graph.
+        name: groupOf(single ? last : layer),
         decays: settings.decay !== 'matrices' || (forward.builder.parameters().get(parameter)?.dims.length ?? 0) > 1,
       }
     },
@@ -53,15 +97,76 @@ export function trainingProgram(
     ...(settings.clip > 0 ? { clipNorm: settings.clip } : {}),
     ...(settings.ema > 0 ? { ema: settings.ema } : {}),
     accumulate: settings.accumulate > 1,
-  })
-  if (settings.recompute === undefined) return program
-  const { model, state } = program.step
-  const changed = recompute(model.graph, {
-    data: network.inputs.map(({ name }) => name),
-    loss: STEP_OUTPUTS.loss,
-    ...settings.recompute,
-  })
-  return changed === undefined ? program : { ...program, step: { model: { ...model, graph: changed.graph }, state } }
+  }
+}
+
+function batchNormOf(settings: TuningSettings, methods: readonly PreparedMethod[]): BatchNormMode {
+  const stochastic = methods.some(({ batchNorm }) => batchNorm !== undefined)
+  if (stochastic) return { kind: 'stochastic', momentum: BATCH_NORM_MOMENTUM }
+  return settings.batchNorm === 'train' ? { kind: 'train', momentum: BATCH_NORM_MOMENTUM } : { kind: 'fold' }
+}
+
+/** The objective's loss and the methods' terms. */
+function lossOf(
+  g: GraphBuilder,
+  { network, objective, settings, methods = [] }: ProgramOptions,
+  shapes: SampleShapes,
+  forward: Specialised,
+  trains: (parameter: string) => boolean,
+  own: Set<string>,
+): Loss {
+  const logits = forward.value(network.logits)
+  const shape = g.shape(logits)
+  const feed = (name: string, dims: readonly number[]) =>
+    g.has(name) ? name : g.input(name, { type: 'float32', shape: dims })
+  const targets = feed(TARGETS, shape)
+  const weights = feed(WEIGHTS, shape.slice(0, -1))
+  const objectiveLoss = objective.loss(g, logits, targets, weights)
+  const fixed: Record<string, HostTensor> = {}
+  const trained = [...g.parameters()].flatMap(([name, { type }]) => (trains(name) && type === 'float32' ? [name] : []))
+  let factor = 1
+  const terms: string[] = []
+  for (const method of methods) {
+    if (method.loss === undefined) continue
+    const taught = method.teacher && teacherShapes(method.teacher, network, shapes, settings.batch)
+    const context: LossContext = {
+      g,
+      logits,
+      targets,
+      weights,
+      get places() {
+        return feed(PLACES, shape.slice(0, -1))
+      },
+      get rows() {
+        return feed(ROWS, [settings.batch])
+      },
+      get share() {
+        return feed(SHARE, [])
+      },
+      value: (name) => forward.value(name),
+      fixed(name) {
+        const state = ownName(method.name, name)
+        const tensor = method.fixed?.[name] as HostTensor
+        fixed[state] = tensor
+        return feed(state, tensor.dims)
+      },
+      taught: (output) => feed(ownName(method.name, output), taught?.[output] as readonly number[]),
+      trained,
+      parameter(name, start) {
+        const parameter = ownName(method.name, name)
+        own.add(parameter)
+        return g.has(parameter) ? parameter : g.parameter(parameter, start)
+      },
+    }
+    const term = g.scope(method.name, () => method.loss?.(context))
+    if (term === undefined) continue
+    factor *= term.own ?? 1
+    terms.push(term.add)
+  }
+  if (terms.length === 0) return { loss: objectiveLoss }
+  const scaled = factor === 1 ? objectiveLoss : g.op('Mul', [objectiveLoss, g.float(factor)])
+  const loss = terms.reduce((sum, term) => g.op('Add', [sum, term]), scaled)
+  return { loss, extras: { [OWN_LOSS]: objectiveLoss }, fixed }
 }
 
 /** The logits with the weights of the state store; `average` takes the moving averages of those in `trained`. */
@@ -73,18 +178,26 @@ export function inferenceProgram(
   average: boolean,
   shapes: SampleShapes = largestShapes(network),
 ): Program {
+  return inferenceWith(network, batch, shapes, [
+    ...trained.map((input) => ({ name: average ? slotName(input, 'ema') : input, input })),
+    ...statistics.map((input) => ({ name: input, input })),
+  ])
+}
+
+/** The logits with these parameters read from the state store. */
+export function inferenceWith(
+  network: Network,
+  batch: number,
+  shapes: SampleShapes,
+  state: readonly StateBinding[],
+): Program {
   const forward = specialise(network.model, {
     shapes: batchShapes(network, shapes, batch),
     outputs: [network.logits],
     batchNorm: { kind: 'fold' },
   })
   const g = forward.builder
-  const state: StateBinding[] = []
-  for (const name of [...trained, ...statistics]) {
-    g.parameterToInput(name)
-    const averaged = average && !statistics.includes(name)
-    state.push({ name: averaged ? slotName(name, 'ema') : name, input: name })
-  }
+  for (const { input } of state) g.parameterToInput(input)
   g.output('logits', forward.value(network.logits))
   return { model: g.model(), state }
 }

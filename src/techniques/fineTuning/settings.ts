@@ -3,6 +3,7 @@ import { UsageError } from '../../base/errors.js'
 import type { MixOptions } from '../../data/augment.js'
 import { adam, adamW, type Optimizer, sgd } from '../../optim/optimizer.js'
 import { resolveSchedule, type Schedule, type ScheduleName, warmUp } from '../../optim/schedules.js'
+import type { TuningMethod } from './method.js'
 
 /** Which part of the forward pass is computed twice to save memory; see `passes/memory/recompute.ts`. */
 export type Recomputation = {
@@ -45,6 +46,8 @@ export interface TuningSettings {
   readonly ordinalWeight?: number
   /** Mixing of the photos of a batch. */
   readonly mix: MixOptions | undefined
+  /** What else there is to the training; see `method.ts`. */
+  readonly methods?: readonly TuningMethod[]
   readonly checkpointSeconds: number
   /** Where it is absent every activation is kept. */
   readonly recompute?: Recomputation

@@ -4,15 +4,28 @@ import type { MixOptions } from '../../data/augment.js'
 import { mixBatch } from '../../data/mixing.js'
 import type { Targets } from '../../data/targets.js'
 import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
+import type { ChannelMask } from '../../passes/batchNorm.js'
 import type { Engine } from '../../runtime/engine.js'
-import { floats, type HostTensor, scalarTensor } from '../../runtime/types.js'
-import { type Batch, largestShapes, type Network } from './network.js'
+import { floats, type HostTensor, type Program, scalarTensor } from '../../runtime/types.js'
+import type { PreparedMethod } from './method.js'
+import { type Batch, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Encoded, Objective } from './objective.js'
 import { objectiveFor } from './objectives/index.js'
-import { groupOf, TARGETS, trainingProgram, WEIGHTS } from './programs.js'
+import {
+  groupOf,
+  OWN_LOSS,
+  PLACES,
+  ROWS,
+  SHARE,
+  TARGETS,
+  type TuningProgram,
+  trainingProgram,
+  WEIGHTS,
+} from './programs.js'
 import type { TuningSettings } from './settings.js'
 import { inputTensors, ShapedPrograms, shapeKey } from './shaped.js'
 import { layerFactor } from './stages.js'
+import { openTeachers } from './teacher.js'
 
 export interface StepResult {
   readonly loss: number
@@ -22,7 +35,7 @@ export interface StepResult {
 
 /** A loaded training program for one set of trainable layers. */
 export interface Stepper {
-  readonly program: TrainingProgram
+  readonly program: TuningProgram
   /** The micro-batches of one step. */
   step(batches: readonly Batch[], rate: number, random: Random): Promise<StepResult>
   release(): Promise<void>
@@ -38,20 +51,30 @@ export interface StepperOptions {
   /** @default that of the targets */
   readonly objective?: Objective
   readonly settings: TuningSettings
+  /** Prepared by `prepareMethods`. @default none */
+  readonly methods?: readonly PreparedMethod[]
 }
 
 export async function openStepper(options: StepperOptions): Promise<Stepper> {
-  const { engine, network, first, targets, settings } = options
+  const { engine, network, first, targets, settings, methods = [] } = options
   const objective = options.objective ?? objectiveFor(targets, settings)
   const largest = largestShapes(network)
   // What trains, the update and the state are the same whatever the shape of a sample.
-  const program = trainingProgram(network, first, objective, settings, largest)
-  const steps = new ShapedPrograms(engine, network, (shapes) =>
-    shapeKey(network, shapes) === shapeKey(network, largest)
-      ? program.step
-      : trainingProgram(network, first, objective, settings, shapes).step,
-  )
+  const compiled = { network, first, objective, settings, methods }
+  const program = trainingProgram(compiled, largest)
+  const built = new Map([[shapeKey(network, largest), program]])
+  const build = (shapes: SampleShapes) => {
+    const key = shapeKey(network, shapes)
+    const own = built.get(key) ?? trainingProgram(compiled, shapes)
+    built.set(key, own)
+    return own
+  }
+  const reads = new Set(program.step.model.graph.inputs.map(({ name }) => name))
+  const ascents = program.ascent && new ShapedPrograms(engine, network, (shapes) => build(shapes).ascent as Program)
+  const steps = new ShapedPrograms(engine, network, (shapes) => build(shapes).step)
+  const teachers = await openTeachers(engine, methods)
   const apply = program.apply && (await engine.load(program.apply))
+  const probability = methods.find(({ batchNorm }) => batchNorm !== undefined)?.batchNorm?.probability ?? 1
   const rates = (rate: number): Record<string, HostTensor> => {
     const layers = network.layers.length
     return Object.fromEntries(
@@ -66,38 +89,50 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
     async step(batches, rate, random) {
       const encoded = batches.map((batch) => objective.encode(targets, batch))
       // The mean over the whole step, as one large batch would give (PyTorch divides by the sum of the weights).
-      const total = encoded.reduce((sum, { weights }) => weights.reduce((s, w) => s + w, sum), 0)
+      const totals: Totals = {
+        weight: encoded.reduce((sum, { weights }) => weights.reduce((s, w) => s + w, sum), 0),
+        places: batches.reduce((sum, batch) => sum + placesOf(batch, objective).reduce((s, p) => s + p, 0), 0),
+        samples: batches.reduce((sum, { samples }) => sum + samples.length, 0),
+      }
       let loss = 0
+      let own = 0
       let applied: Record<string, HostTensor> = {}
       for (const [micro, batch] of batches.entries()) {
-        const feeds = batchFeeds(batch, encoded[micro]!, total, objective, network, settings, random.fork(micro))
+        const fork = random.fork(micro)
+        const feeds = batchFeeds(batch, encoded[micro]!, totals, objective, network, settings, fork, reads)
+        Object.assign(feeds, await teachers.ask(feeds), channelMasks(program.masks, probability, fork))
+        await ascents?.run(batch, feeds)
         const results = await steps.run(batch, apply ? feeds : { ...feeds, ...rates(rate) })
         loss += scalarOf(results[STEP_OUTPUTS.loss])
+        own += scalarOf(results[OWN_LOSS] ?? results[STEP_OUTPUTS.loss])
         applied = results
       }
       if (apply) applied = await apply.run(rates(rate))
       return {
-        loss,
+        loss: own,
         finite: scalarOf(applied[STEP_OUTPUTS.finite]) !== 0 && Number.isFinite(loss),
         gradientNorm: scalarOf(applied[STEP_OUTPUTS.gradientNorm]),
       }
     },
     async release() {
+      await ascents?.release()
       await steps.release()
+      await teachers.release()
       await apply?.release()
     },
   }
 }
 
-/** Inputs, targets and weights, filled up to the program's batch with samples that weigh nothing. */
+/** Inputs, targets and weights, and what else the program reads; filled up to the program's batch with samples that weigh nothing. */
 function batchFeeds(
   batch: Batch,
   encoded: Encoded,
-  total: number,
+  totals: Totals,
   objective: Objective,
   network: Network,
   settings: TuningSettings,
   random: Random,
+  reads: ReadonlySet<string>,
 ): Record<string, HostTensor> {
   const n = batch.samples.length
   const mixed = mix(batch, encoded.targets, network, settings.mix, random)
@@ -105,12 +140,43 @@ function batchFeeds(
   const width = encoded.targets.length / encoded.weights.length
   const perSample = objective.kind === 'token-labels' ? [each] : []
   // A step in which nothing is known has no loss; the update is then that of the decay alone.
-  const weights = total > 0 ? encoded.weights.map((w) => w / total) : encoded.weights
-  return {
+  const weights = totals.weight > 0 ? encoded.weights.map((w) => w / totals.weight) : encoded.weights
+  const feeds: Record<string, HostTensor> = {
     ...inputTensors(mixed.batch, network, settings.batch),
     [TARGETS]: floats([settings.batch, ...perSample, width], padded(mixed.targets, settings.batch * each * width)),
     [WEIGHTS]: floats([settings.batch, ...perSample], padded(weights, settings.batch * each)),
   }
+  if (reads.has(PLACES)) {
+    const places = placesOf(batch, objective).map((p) => p / Math.max(1, totals.places))
+    feeds[PLACES] = floats([settings.batch, ...perSample], padded(places, settings.batch * each))
+  }
+  if (reads.has(ROWS)) feeds[ROWS] = floats([settings.batch], padded(new Float32Array(n).fill(1), settings.batch))
+  if (reads.has(SHARE)) feeds[SHARE] = scalarTensor(n / totals.samples)
+  return feeds
+}
+
+/** Sums over all batches of a step. */
+interface Totals {
+  readonly weight: number
+  readonly places: number
+  readonly samples: number
+}
+
+/** 1 for each sample, or for each position at which a word begins. */
+function placesOf({ samples, words }: Batch, objective: Objective): Float32Array {
+  if (objective.kind !== 'token-labels') return new Float32Array(samples.length).fill(1)
+  return Float32Array.from(words ?? [], (word) => (word < 0 ? 0 : 1))
+}
+
+/** Each channel takes the batch's statistics with this probability. */
+function channelMasks(masks: readonly ChannelMask[], probability: number, random: Random): Record<string, HostTensor> {
+  return Object.fromEntries(
+    masks.map(({ input, channels }) => {
+      const own = random.fork('channels', input)
+      const chosen = Float32Array.from({ length: channels }, () => (own.uniform() < probability ? 1 : 0))
+      return [input, floats([channels], chosen)]
+    }),
+  )
 }
 
 /** Only photos are mixed; what lies behind a frozen part of the network is left as it is. */

@@ -7,12 +7,14 @@ import { now } from '#platform'
 import { GraftError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
-import { slotName } from '../../optim/trainingProgram.js'
+import { slotName, type TrainingProgram } from '../../optim/trainingProgram.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { HostTensor } from '../../runtime/types.js'
 import { throwIfAborted } from '../run/aborted.js'
 import type { RunDirectory } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
+import { type EvaluatingOptions, evaluateOn, logitsWith } from './evaluating.js'
+import { type PreparedMethod, prepareMethods } from './method.js'
 import type { Batch, Network, SampleSource } from './network.js'
 import type { Objective, Scale } from './objective.js'
 import { objectiveFor } from './objectives/index.js'
@@ -79,6 +81,7 @@ export async function train(training: Training): Promise<TrainingOutcome> {
 class TrainingLoop {
   readonly #training: Training
   readonly #objective: Objective
+  #methods: readonly PreparedMethod[] = []
   readonly #stepsAnEpoch: number
   #position: Position = START
   #best: Record<string, HostTensor> | undefined
@@ -96,6 +99,7 @@ class TrainingLoop {
 
   async run(): Promise<TrainingOutcome> {
     const { settings, context, validation } = this.#training
+    this.#methods = await prepareMethods({ ...this.#training, objective: this.#objective })
     await this.#restore()
     const total = settings.epochs * this.#stepsAnEpoch
     const progress = context.progress('fine-tuning', total, 'steps', this.#position.step)
@@ -106,8 +110,7 @@ class TrainingLoop {
     }
     progress.set(total)
     const { position } = this
-    const kept = this.#best ?? (await this.#weights())
-    const { [LOGITS]: logits, ...weights } = kept
+    const { [LOGITS]: logits, ...weights } = await this.#finish(this.#best ?? (await this.#weights()))
     const { train } = this.#training
     const [rows, columns] = (logits?.dims ?? []) as [number, number]
     const validationLogits = logits && { rows, columns, data: logits.data as Float32Array }
@@ -118,7 +121,7 @@ class TrainingLoop {
       checkLogits:
         validationLogits && validation
           ? firstRows(validationLogits, rowStarts(validation.targets, Math.min(CHECKED, validation.length)).at(-1)!)
-          : await this.#logits(train, CHECKED),
+          : await logitsWith(this.#evaluating, weights, train, CHECKED),
       scale: this.#objective.scale,
       history: position.history,
       epoch: position.best === null ? position.epoch : position.best.epoch,
@@ -168,6 +171,7 @@ class TrainingLoop {
         targets: train.targets,
         objective: this.#objective,
         settings,
+        methods: this.#methods,
       })
       await completeState(engine, stepper.program, this.#known)
       this.#stepper = { first, stepper }
@@ -250,7 +254,7 @@ class TrainingLoop {
     if (better && logits)
       this.#best = {
         ...(await this.#weights()),
-        [LOGITS]: { type: 'float32', dims: [logits.rows, logits.columns], data: logits.data },
+        [LOGITS]: logitsTensor(logits),
       }
     const factor = rateSchedule(settings)
     const total = settings.epochs * this.#stepsAnEpoch
@@ -279,11 +283,31 @@ class TrainingLoop {
     throwIfAborted(context.signal, this.#training.directory.out)
   }
 
+  get #evaluating(): EvaluatingOptions {
+    const { engine, network, settings, context } = this.#training
+    return { engine, network, batch: settings.batch, signal: context.signal }
+  }
+
+  /** What a method makes of the weights that would be kept. */
+  async #finish(found: Record<string, HostTensor>): Promise<Record<string, HostTensor>> {
+    const { network, validation, context } = this.#training
+    const finish = this.#methods.find((method) => method.finish !== undefined)?.finish
+    if (finish === undefined) return found
+    const { [LOGITS]: _, ...kept } = found
+    const { program } = await this.#stepperNow()
+    const start = Object.fromEntries(Object.keys(kept).map((name) => [name, program.initialState[name] as HostTensor]))
+    const objective = this.#objective
+    const evaluate = validation && evaluateOn(this.#evaluating, objective, validation)
+    const { weights, logits } = await finish({ network, objective, start, kept, evaluate, context })
+    if (logits === undefined) return { ...weights }
+    return { ...weights, [LOGITS]: logitsTensor(logits) }
+  }
+
   /** Of the weights as they are now. */
   async #logits(source: SampleSource, limit?: number): Promise<Matrix> {
     const { engine, network, settings, context } = this.#training
     const { program } = await this.#stepperNow()
-    const names = program.parameters.map((p) => p.name)
+    const names = this.#trained(program)
     const { batch: size } = settings
     const programs = new ShapedPrograms(engine, network, (shapes) =>
       inferenceProgram(network, size, names, program.statistics, settings.ema > 0, shapes),
@@ -302,12 +326,18 @@ class TrainingLoop {
     const { engine, settings } = this.#training
     const { program } = await this.#stepperNow()
     const stored = (name: string) => (settings.ema > 0 ? slotName(name, 'ema') : name)
-    const names = program.parameters.map((p) => p.name)
+    const names = this.#trained(program)
     const found = await engine.getState([...names.map(stored), ...program.statistics])
     return Object.fromEntries([
       ...names.map((name) => [name, found[stored(name)] as HostTensor] as const),
       ...program.statistics.map((name) => [name, found[name] as HostTensor] as const),
     ])
+  }
+
+  /** Of the network; a method's own parameters serve the training alone. */
+  #trained(program: TrainingProgram): string[] {
+    const own = new Set(this.#training.network.layers.flat())
+    return program.parameters.flatMap(({ name }) => (own.has(name) ? [name] : []))
   }
 
   /** Often enough to lose little, and rarely enough that saving takes at most a twentieth of the time. */
@@ -321,7 +351,8 @@ class TrainingLoop {
     const { engine, directory, context, key } = this.#training
     if (directory.out === undefined) return
     const started = now()
-    const state = await engine.getState([...this.#known])
+    const fixed = new Set(this.#stepper?.stepper.program.fixed)
+    const state = await engine.getState([...this.#known].filter((name) => !fixed.has(name)))
     const path = await directory.writeCheckpoint(
       CHECKPOINT,
       encodeSnapshot({ position: this.#position, state, best: this.#best, key }),
@@ -331,6 +362,8 @@ class TrainingLoop {
     if (path !== undefined) context.emit({ type: 'checkpoint', path, step: this.#position.step })
   }
 }
+
+const logitsTensor = ({ rows, columns, data }: Matrix): HostTensor => ({ type: 'float32', dims: [rows, columns], data })
 
 function firstRows(m: Matrix, count: number): Matrix {
   const rows = Math.min(count, m.rows)

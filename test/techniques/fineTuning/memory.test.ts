@@ -80,8 +80,14 @@ describe('recomputation', () => {
       { segments: 4, what: 'cheap' },
     ] satisfies Recomputation[])
       it(`changes no result: ${name}, ${recompute.segments} segments, ${recompute.what}`, async () => {
-        const plain = trainingProgram(SMALL[name](), 0, objective, SETTINGS).step.model.graph
-        const again = trainingProgram(SMALL[name](), 0, objective, { ...SETTINGS, recompute }).step.model.graph
+        const plain = trainingProgram({ network: SMALL[name](), first: 0, objective, settings: SETTINGS }).step.model
+          .graph
+        const again = trainingProgram({
+          network: SMALL[name](),
+          first: 0,
+          objective,
+          settings: { ...SETTINGS, recompute },
+        }).step.model.graph
         assert.ok(again.nodes.length > plain.nodes.length, 'nothing is computed twice')
         near(await trained(name, { recompute }), await trained(name, {}))
       })

@@ -1,0 +1,155 @@
+/**
+ * Methods that add to fine-tuning: a term of the loss, a teacher that is asked of each batch, a second look at the gradient, a
+ * choice of weights at the end. A training takes a list of them; each says what it needs and refuses where that is not there.
+ */
+import { GraftError } from '../../base/errors.js'
+import type { Matrix } from '../../base/matrix.js'
+import type { Random } from '../../base/random.js'
+import type { Model } from '../../graph/graph.js'
+import type { Tensor } from '../../graph/tensor.js'
+import type { GraphBuilder } from '../../ops/builder.js'
+import type { Engine } from '../../runtime/engine.js'
+import type { HostTensor } from '../../runtime/types.js'
+import type { Json } from '../run/directory.js'
+import type { RunContext } from '../run/run.js'
+import type { Network, SampleSource } from './network.js'
+import type { Objective, Score } from './objective.js'
+import type { TuningSettings } from './settings.js'
+
+/** A method with its options, as a user names it: made by its factory. */
+export interface TuningMethod {
+  readonly name: string
+  /** Everything that decides what it does: a checkpoint belongs to these, and the run file repeats them. */
+  readonly options: Json
+  /**
+   * Called once before the training, and again where it is resumed: the same every time.
+   *
+   * @throws GraftError where it cannot be had for this network or these targets, saying why
+   */
+  prepare(context: MethodContext): PreparedMethod | Promise<PreparedMethod>
+}
+
+export interface MethodContext {
+  readonly engine: Engine
+  /** With the weights that training starts from. */
+  readonly network: Network
+  readonly objective: Objective
+  readonly train: SampleSource
+  readonly settings: TuningSettings
+  /** Keyed by the method's name. */
+  readonly random: Random
+  readonly context: Pick<RunContext, 'signal' | 'warn' | 'progress' | 'decide'>
+}
+
+/** What a method does in this training. Each part is optional. */
+export interface PreparedMethod {
+  readonly name: string
+  /** Values of the network, besides the logits, that its loss reads. */
+  readonly values?: readonly string[]
+  /** Tensors that stay as they are, by the names that {@link LossContext.fixed} takes. */
+  readonly fixed?: Readonly<Record<string, HostTensor>>
+  /** A network that is asked of each batch. */
+  readonly teacher?: Teacher
+  /** Its own term. */
+  readonly loss?: (context: LossContext) => LossTerm
+  /** The gradient is taken where the loss is highest within this distance of the weights, in the Euclidean norm. */
+  readonly sharpness?: number
+  /** Batch norm of its own. */
+  readonly batchNorm?: StochasticNorm
+  /** After the last epoch: other weights to keep. */
+  readonly finish?: (context: FinishContext) => Promise<Finished>
+}
+
+/** Another network, or an earlier state of this one, that reads the same inputs. Its weights stay as they are. */
+export interface Teacher {
+  readonly model: Model
+  /** What it gives, by the names of its graph. */
+  readonly outputs: readonly string[]
+}
+
+/** For each channel and step either the batch's statistics (with this probability) or the moving ones. */
+export interface StochasticNorm {
+  readonly probability: number
+}
+
+export interface LossContext {
+  readonly g: GraphBuilder
+  /** (N, C), or (N, T, C) where every word has a class. */
+  readonly logits: string
+  /** What the objective compares the logits with, in their shape; also of a sample that is not known. */
+  readonly targets: string
+  /** (N) or (N, T): sum to 1 over a step; 0 where the target is not known. */
+  readonly weights: string
+  /** (N) or (N, T): the same for every sample or word of the step, known or not, summing to 1; 0 for what fills a batch up. */
+  readonly places: string
+  /** (N): 1 for the samples of the batch, 0 for what fills it up. */
+  readonly rows: string
+  /** A scalar: this batch's share of its step; what does not depend on the samples is to be multiplied by it. */
+  readonly share: string
+  /** Where one of {@link PreparedMethod.values} stands. */
+  value(name: string): string
+  /** One of {@link PreparedMethod.fixed}. */
+  fixed(name: string): string
+  /** One of the teacher's outputs on this batch. */
+  taught(output: string): string
+  /** The network's parameters that train in this program. */
+  readonly trained: readonly string[]
+  /** A parameter of the method's own, which trains at the head's rate and is not kept. */
+  parameter(name: string, start: Tensor): string
+}
+
+export interface LossTerm {
+  /** A scalar that is added to the loss. */
+  readonly add: string
+  /** By what the objective's own loss is multiplied. @default 1 */
+  readonly own?: number
+}
+
+export interface FinishContext {
+  readonly network: Network
+  readonly objective: Objective
+  /** The weights that training started from, by parameter. */
+  readonly start: Readonly<Record<string, HostTensor>>
+  /** The ones that would be kept. */
+  readonly kept: Readonly<Record<string, HostTensor>>
+  /** Of any weights on the validation samples; undefined where there are none. */
+  readonly evaluate: Evaluate | undefined
+  readonly context: MethodContext['context']
+}
+
+export type Weights = Readonly<Record<string, HostTensor>>
+
+/** Logits and score of weights on some samples. */
+export type Evaluate = (weights: Weights) => Promise<{ readonly logits: Matrix; readonly score: Score }>
+
+export interface Finished {
+  readonly weights: Weights
+  /** Where they were computed: of these weights on the validation samples. */
+  readonly logits?: Matrix
+}
+
+/** Prepares the methods of a training, in their order. */
+export async function prepareMethods(context: MethodContext): Promise<PreparedMethod[]> {
+  const methods = context.settings.methods ?? []
+  const names = new Set(methods.map(({ name }) => name))
+  for (const name of names)
+    if (methods.filter((method) => method.name === name).length > 1)
+      throw new GraftError(`The method ${name} is named twice.`, { remedy: 'Name each method once.' })
+  const prepared: PreparedMethod[] = []
+  for (const method of methods)
+    prepared.push(await method.prepare({ ...context, random: context.random.fork('method', method.name) }))
+  const several = (what: string, has: (method: PreparedMethod) => boolean) => {
+    const found = prepared.filter(has)
+    if (found.length > 1)
+      throw new GraftError(`The methods ${found.map(({ name }) => name).join(' and ')} each ${what}.`, {
+        remedy: 'Choose one of them.',
+      })
+  }
+  several('move the weights before the gradient is taken', ({ sharpness }) => sharpness !== undefined)
+  several('change batch norm', ({ batchNorm }) => batchNorm !== undefined)
+  several('choose the weights in the end', ({ finish }) => finish !== undefined)
+  return prepared
+}
+
+/** Names of a method's own values in a program. */
+export const ownName = (method: string, name: string): string => `graft.${method}/${name}`
