@@ -1,8 +1,8 @@
 /** A CSV of photos: one row a photo, with a path (relative to the CSV), a label and perhaps a split. */
-import { type CsvError, parse } from 'csv-parse/sync'
-import { exists, paths, readFileText } from '#platform'
-import { GraftError, messageOf } from '../base/errors.js'
+import { exists, paths } from '#platform'
+import { GraftError } from '../base/errors.js'
 import { list } from './layout.js'
+import { openDelimited } from './table/delimited.js'
 
 /** A photo as a row of a table or an item of a list names it. */
 export interface Row {
@@ -27,39 +27,38 @@ const PATH_NAMES = ['path', 'image', 'file', 'filename']
 const LABEL_NAMES = ['label', 'class', 'category']
 const SPLIT_NAMES = ['split']
 
-interface Parsed {
-  readonly record: readonly string[]
-  readonly info: { readonly lines: number }
+export interface CsvRows {
+  readonly rows: Row[]
+  /** Sentences on the file as a whole: its encoding. */
+  readonly warnings: readonly string[]
 }
 
 /** @throws GraftError for a file that is no CSV, a header that repeats or lacks a column. */
-export async function readCsvRows(path: string, columns: CsvColumns = {}, labelled = true): Promise<Row[]> {
-  const text = await readFileText(path)
-  const parsed = parseText(path, text)
-  const [header, ...rows] = parsed
-  if (header === undefined) throw new GraftError(`${path}: is empty`, { remedy: 'Give it a header: path,label.' })
-  const names = header.record.map((name) => name.trim())
-  const repeated = names.filter((name, i) => name !== '' && names.indexOf(name) !== i)
-  if (repeated.length > 0)
-    throw new GraftError(`${path}: the header names ${list([...new Set(repeated)])} more than once`, {
+export async function readCsvRows(path: string, columns: CsvColumns = {}, labelled = true): Promise<CsvRows> {
+  const table = await openDelimited(path, path, { header: true, quotes: true })
+  const names = table.columns
+  if (table.repeated.length > 0)
+    throw new GraftError(`${path}: the header names ${list(table.repeated)} more than once`, {
       remedy: 'Rename or remove one of the columns.',
     })
   const pathAt = column(path, names, columns.path, PATH_NAMES, true)
   const labelAt = column(path, names, columns.label, LABEL_NAMES, labelled)
   const splitAt = column(path, names, columns.split, SPLIT_NAMES, false)
   const folder = paths.folder(path)
-  const found: Row[] = []
-  for (const { record, info } of rows) {
-    const written = await existing(folder, record[pathAt]?.trim() ?? '')
-    found.push({
-      where: `line ${info.lines}`,
-      id: paths.portable(written),
-      source: written === '' ? '' : located(folder, written),
-      label: labelAt === -1 ? undefined : record[labelAt],
-      split: splitAt === -1 ? undefined : record[splitAt],
-    })
-  }
-  return found
+  const rows: Row[] = []
+  for await (const batch of table.rows())
+    for (const { number, cells } of batch) {
+      const field = (at: number) => (at === -1 || cells[at] === undefined ? undefined : String(cells[at]))
+      const written = await existing(folder, field(pathAt)?.trim() ?? '')
+      rows.push({
+        where: `line ${number}`,
+        id: paths.portable(written),
+        source: written === '' ? '' : located(folder, written),
+        label: field(labelAt),
+        split: field(splitAt),
+      })
+    }
+  return { rows, warnings: table.warnings }
 }
 
 function located(folder: string, written: string): string {
@@ -70,31 +69,6 @@ function located(folder: string, written: string): string {
 async function existing(folder: string, written: string): Promise<string> {
   if (!written.includes('\\') || (await exists(located(folder, written)))) return written
   return written.replaceAll('\\', '/')
-}
-
-function parseText(path: string, text: string): Parsed[] {
-  const firstLine = text.slice(0, text.search(/[\r\n]|$/))
-  const options = {
-    delimiter: delimiterOf(firstLine),
-    info: true,
-    skip_empty_lines: true,
-    relax_column_count: true,
-  } as const
-  try {
-    return parse(text, options) as unknown as Parsed[]
-  } catch (error) {
-    const line = (error as Partial<CsvError>).lines
-    throw new GraftError(`${path}${typeof line === 'number' ? `, line ${line}` : ''}: ${messageOf(error)}`, {
-      remedy: 'Save it as CSV with commas and double quotes.',
-      cause: error,
-    })
-  }
-}
-
-/** Comma, semicolon (spreadsheets in many languages) or tab: whichever the header has most of. */
-function delimiterOf(header: string): string {
-  const count = (sign: string) => header.split(sign).length
-  return [',', ';', '\t'].reduce((best, sign) => (count(sign) > count(best) ? sign : best))
 }
 
 /** Position of a column; -1 for one that may be missing. */

@@ -12,23 +12,39 @@ export function classCounts(classes: readonly string[], samples: readonly ImageS
 
 /** Sentences on classes that are alone, tiny, uneven, or named almost alike. */
 export function datasetWarnings(classes: readonly string[], samples: readonly ImageSample[]): string[] {
+  return classWarnings(classes, classCounts(classes, samples), { one: 'photo', many: 'photos' })
+}
+
+/**
+ * The same for samples of any kind.
+ *
+ * @param counts samples of each class, (C)
+ */
+export function classWarnings(
+  classes: readonly string[],
+  counts: ArrayLike<number>,
+  { one, many }: { readonly one: string; readonly many: string },
+): string[] {
   if (classes.length === 0) return []
-  const counts = classCounts(classes, samples)
   const warnings: string[] = []
   const present = classes.filter((_, i) => counts[i]! > 0)
-  if (present.length === 1) warnings.push(`All photos are of one class, ${present[0]}: there is nothing to tell apart.`)
+  if (present.length === 1)
+    warnings.push(`All ${many} are of one class, ${present[0]}: there is nothing to tell apart.`)
   const single = classes.filter((_, i) => counts[i] === 1)
   if (single.length > 0)
-    warnings.push(`Only one photo of ${list(single)}: it can be trained on, but not measured. Add photos.`)
+    warnings.push(`Only one ${one} of ${list(single)}: it can be trained on, but not measured. Add ${many}.`)
   for (const alike of lookAlikes(classes)) {
-    const named = alike.map((name) => `${JSON.stringify(name)} (${counts[classes.indexOf(name)]} photos)`)
+    const named = alike.map((name) => `${JSON.stringify(name)} (${counts[classes.indexOf(name)]} ${many})`)
     warnings.push(`Labels that differ only by case or space: ${named.join(', ')}. They count as different classes.`)
   }
-  const most = Math.max(...counts)
-  const least = Math.min(...counts.filter((count) => count > 0))
+  const sizes = Array.from(counts)
+  const most = sizes.reduce((a, b) => Math.max(a, b), 0)
+  const least = sizes.reduce((a, b) => (b > 0 ? Math.min(a, b) : a), Number.POSITIVE_INFINITY)
   if (present.length > 1 && most >= 10 * least) {
-    const [big, small] = [classes[counts.indexOf(most)]!, classes[counts.indexOf(least)]!]
-    warnings.push(`The classes are uneven: ${most} photos of ${big}, ${least} of ${small}. Consider balanced sampling.`)
+    const [big, small] = [classes[sizes.indexOf(most)]!, classes[sizes.indexOf(least)]!]
+    warnings.push(
+      `The classes are uneven: ${most} ${many} of ${big}, ${least} of ${small}. Consider balanced sampling.`,
+    )
   }
   return warnings
 }
@@ -37,14 +53,19 @@ export function datasetWarnings(classes: readonly string[], samples: readonly Im
 export function lookAlikes(classes: readonly string[]): string[][] {
   const groups = new Map<string, string[]>()
   for (const name of classes) {
-    const key = name
-      .normalize('NFKC')
-      .trim()
-      .replace(/[\s_-]+/g, ' ')
-      .toLowerCase()
+    const key = likeness(name)
     groups.set(key, [...(groups.get(key) ?? []), name])
   }
   return [...groups.values()].filter((names) => names.length > 1)
+}
+
+/** A label without what makes look-alikes differ: equal for labels that differ only by that. */
+export function likeness(name: string): string {
+  return name
+    .normalize('NFKC')
+    .trim()
+    .replace(/[\s_-]+/g, ' ')
+    .toLowerCase()
 }
 
 /** @throws GraftError where a classifier cannot be trained: fewer than two classes, or a class without training photos. */

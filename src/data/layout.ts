@@ -15,11 +15,25 @@ export interface Layout {
   readonly warnings: readonly string[]
 }
 
+/** What is laid out, for messages. */
+export interface LaidOut {
+  /** `photos`, `texts`. */
+  readonly many: string
+  /** What to do where they lie loose. */
+  readonly remedy: string
+}
+
+const PHOTOS: LaidOut = {
+  many: 'photos',
+  remedy: 'Sort them into one folder per class (photos/cat/1.jpg), or give a CSV with the columns path and label.',
+}
+
 const SPLIT_NAMES: Readonly<Record<string, Split>> = {
   train: 'train',
   training: 'train',
   val: 'validation',
   valid: 'validation',
+  dev: 'validation',
   validation: 'validation',
   test: 'test',
   testing: 'test',
@@ -33,11 +47,17 @@ export function splitNamed(name: string): Split | undefined {
 
 /**
  * @param root the folder's name, for messages
- * @param ids paths of the photos relative to it
+ * @param ids paths of the photos (or texts) relative to it
  * @param folders names of all folders directly in it, also those without photos
+ * @param what what they are, for messages; default: photos
  * @throws GraftError where the photos lie directly in the folder, or where classes and splits are mixed on one level
  */
-export function folderLayout(root: string, ids: readonly string[], folders: readonly string[]): Layout {
+export function folderLayout(
+  root: string,
+  ids: readonly string[],
+  folders: readonly string[],
+  what: LaidOut = PHOTOS,
+): Layout {
   const direct: string[] = []
   const deep = new Map<string, Set<string>>()
   for (const id of ids) {
@@ -50,8 +70,8 @@ export function folderLayout(root: string, ids: readonly string[], folders: read
     }
   }
   if (deep.size === 0 && direct.length > 0)
-    throw new GraftError(`${root}: ${direct.length} photos lie directly in it, expected one folder per class`, {
-      remedy: 'Sort them into one folder per class (photos/cat/1.jpg), or give a CSV with the columns path and label.',
+    throw new GraftError(`${root}: ${direct.length} ${what.many} lie directly in it, expected one folder per class`, {
+      remedy: what.remedy,
     })
   const names = [...deep.keys()]
   const splitFolders = names.filter((name) => splitNamed(name) !== undefined)
@@ -65,7 +85,7 @@ export function folderLayout(root: string, ids: readonly string[], folders: read
       },
     )
   const splits = withClasses.length > 0 && others.length === 0
-  const warnings = splits ? splitWarnings(deep, splitFolders) : emptyWarnings(folders, deep)
+  const warnings = splits ? splitWarnings(deep, splitFolders, what) : emptyWarnings(folders, deep, what)
   return { splits, warnings, place: (id) => (splits ? placeInSplit(id) : placeInClass(id)) }
 }
 
@@ -81,10 +101,14 @@ function placeInSplit(id: string): Place {
   return file === undefined ? { unlabelled: `lies directly in ${top}/, not in a class folder` } : { label, split }
 }
 
-function splitWarnings(deep: ReadonlyMap<string, Set<string>>, splitFolders: readonly string[]): string[] {
+function splitWarnings(
+  deep: ReadonlyMap<string, Set<string>>,
+  splitFolders: readonly string[],
+  { many }: LaidOut,
+): string[] {
   const warnings: string[] = []
   for (const name of splitFolders)
-    if (deep.get(name)!.size === 0) warnings.push(`The photos in ${name}/ have no class folder and are left out.`)
+    if (deep.get(name)!.size === 0) warnings.push(`The ${many} in ${name}/ have no class folder and are left out.`)
   const seen = new Map<Split, string>()
   for (const name of splitFolders) {
     const split = splitNamed(name)!
@@ -95,11 +119,11 @@ function splitWarnings(deep: ReadonlyMap<string, Set<string>>, splitFolders: rea
   return warnings
 }
 
-function emptyWarnings(folders: readonly string[], deep: ReadonlyMap<string, unknown>): string[] {
+function emptyWarnings(folders: readonly string[], deep: ReadonlyMap<string, unknown>, { many }: LaidOut): string[] {
   const empty = folders.filter((name) => !deep.has(name))
   if (empty.length === 0) return []
   return [
-    `No usable photo in ${list(empty.map((name) => `${name}/`))}: not counted as ${empty.length === 1 ? 'a class' : 'classes'}.`,
+    `No usable ${many.slice(0, -1)} in ${list(empty.map((name) => `${name}/`))}: not counted as ${empty.length === 1 ? 'a class' : 'classes'}.`,
   ]
 }
 

@@ -42,8 +42,7 @@ export async function labelledPhotos(
   if (typeof source !== 'string') return fromRows(source.map(itemRow), options)
   const status = await fileStatus(source)
   if (status?.kind === 'folder') return fromFolder(source, options)
-  if (status?.kind === 'file' && /\.(csv|tsv)$/i.test(source))
-    return fromRows(await readCsvRows(source, options.columns), options)
+  if (status?.kind === 'file' && /\.(csv|tsv)$/i.test(source)) return fromCsv(source, options)
   if (status === undefined && !isGlob(source))
     throw new GraftError(`${source}: no such file or folder`, { remedy: 'Check the path.' })
   throw new GraftError(
@@ -52,6 +51,12 @@ export async function labelledPhotos(
       remedy: 'Labels come from the folders or from the CSV; a single file or a pattern has none.',
     },
   )
+}
+
+async function fromCsv(path: string, options: ImagesOptions): Promise<Collected> {
+  const { rows, warnings } = await readCsvRows(path, options.columns)
+  const collected = await fromRows(rows, options)
+  return { ...collected, warnings: [...warnings, ...collected.warnings] }
 }
 
 async function fromFolder(root: string, options: ImagesOptions): Promise<Collected> {
@@ -152,7 +157,7 @@ export async function unlabelledPhotos(
 async function expand(name: string, options: ImagesOptions): Promise<string[]> {
   const status = await fileStatus(name)
   if (status?.kind === 'file' && /\.(csv|tsv)$/i.test(name))
-    return (await readCsvRows(name, options.columns, false))
+    return (await readCsvRows(name, options.columns, false)).rows
       .map((row) => String(row.source))
       .filter((path) => path !== '')
   if (status?.kind === 'folder') {

@@ -19,8 +19,17 @@ export interface ImageSample {
 /**
  * Why a file is not used. `other-file` is no fault (a README beside the photos); everything else is refused by `strict`.
  * `unsupported`: an image in a format that is not read. `unreadable`: broken, empty, or no image although named like one.
+ * `empty`: a text without a word. `malformed`: a row that is not shaped like the others.
  */
-export type SkipKind = 'other-file' | 'unsupported' | 'unreadable' | 'missing' | 'unlabelled' | 'repeated'
+export type SkipKind =
+  | 'other-file'
+  | 'unsupported'
+  | 'unreadable'
+  | 'missing'
+  | 'unlabelled'
+  | 'repeated'
+  | 'empty'
+  | 'malformed'
 
 /** A file that is not used, and why. */
 export interface SkippedFile {

@@ -48,8 +48,10 @@ export interface TextDataset {
   readonly samples: SampleTable<TextSample>
   /** What the texts are to be classified by, one entry a sample; undefined: unlabelled. */
   readonly targets: Targets | undefined
-  /** What was found in the data, and why: columns, and how the labels are understood. */
+  /** Which columns were taken for what. */
   readonly columns: readonly ColumnChoice[]
+  /** What was found out about the data, and why: format, columns, how the labels are understood. Sentences for a person. */
+  readonly notes: readonly string[]
   /** Rows and files that are not used. */
   readonly skipped: readonly SkippedFile[]
   /** Sentences for a person. */

@@ -40,6 +40,7 @@ export const waitForLock = writing
 export const openGrowingFile = writing
 export const linkOrCopy = writing
 export const startHash = writing
+export const openSpillFile = writing
 
 export const paths = {
   absolute: reading,
