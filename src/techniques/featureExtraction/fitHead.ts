@@ -23,6 +23,8 @@ export interface FitHeadOptions extends HeadOptions {
    * gradients on without it. Of the linear probes alone; others are always calibrated. @default true
    */
   readonly calibrate?: boolean | undefined
+  /** Candidates for the penalty of the linear probe; that of a number is ridge regression. @default its own */
+  readonly penalties?: readonly number[] | undefined
 }
 
 /** The methods for each kind of target. */
@@ -80,7 +82,8 @@ async function fitKnown(
   options: FitHeadOptions,
   method: ClassifierName,
 ): Promise<FittedHead> {
-  const probe = { calibrate: options.calibrate ?? true }
+  const own = options.penalties === undefined ? {} : { penalties: options.penalties }
+  const probe = { calibrate: options.calibrate ?? true, ...own }
   if (features.rows === 0)
     throw new UsageError('There is no sample to learn from: every target is unknown or has weight 0.')
   switch (targets.kind) {
@@ -90,11 +93,11 @@ async function fitKnown(
       return fitLabelProbe(features, targets, options, probe)
     case 'number':
       if (method === 'knn') return fitKnnNumber(features, targets, options)
-      return fitNumberProbe(features, targets, options)
+      return fitNumberProbe(features, targets, options, own)
     case 'ordinal':
     case 'single-label': {
-      const own = targets.kind === 'ordinal' ? ordinalProbe(probe) : linearProbe(probe)
-      const classifier = method === 'linear-probe' ? own : CLASSIFIERS[method]()
+      const linear = targets.kind === 'ordinal' ? ordinalProbe(probe) : linearProbe(probe)
+      const classifier = method === 'linear-probe' ? linear : CLASSIFIERS[method]()
       const fitted = await classifier.fit(features, targets.labels, targets.classes.length, options)
       return headOfClassifier(fitted, targets.kind)
     }

@@ -91,7 +91,7 @@ export async function openRunDirectory(
 }
 
 /** Every name that a run writes, so that a new run leaves nothing of an old one. */
-const CHECKPOINTS = ['checkpoint.safetensors'] as const
+const CHECKPOINTS = ['checkpoint.safetensors', 'setfit.safetensors'] as const
 
 function directory(out: string, folder: string, record: RunRecord, lock: FileLock, resumed: boolean): RunDirectory {
   const tensorPath = (name: string) => {
