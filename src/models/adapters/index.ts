@@ -1,0 +1,18 @@
+/** Parameter-efficient methods as values, and a network with one of them on it. */
+
+export { decodeAdapter, encodeAdapter, type LoadedAdapter } from './adapterFile.js'
+export { type AdapterCounts, type AppliedAdapter, type ApplyOptions, applyAdapter } from './apply.js'
+export { bitFit } from './bitFit.js'
+export { type DoraOptions, dora } from './dora.js'
+export { type HoulsbyOptions, houlsby } from './houlsby.js'
+export { type Ia3Options, ia3 } from './ia3.js'
+export { type LoraOptions, lora } from './lora.js'
+export type { AdapterMethod, MethodName, Weights } from './method.js'
+export { adapterMethod, METHOD_NAMES } from './methods.js'
+export { normTuning } from './normTuning.js'
+export { type PeftFiles, type PeftOptions, writePeft } from './peft.js'
+export { type PeftAdapter, type PeftReadOptions, readPeft } from './peftRead.js'
+export { type PrefixTuningOptions, prefixTuning } from './prefixTuning.js'
+export { type PromptTuningOptions, promptTuning } from './promptTuning.js'
+export { type RsLoraOptions, rsLora } from './rsLora.js'
+export { ALL_LINEAR, type Pattern } from './targets.js'
