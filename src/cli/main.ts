@@ -56,6 +56,8 @@ async function serve(call: Call, output: Output, interrupts: Interrupts): Promis
       return (await import('./commands/cache.js')).run(call.options, context)
     case 'demo':
       return (await import('./commands/demo.js')).run(call.options, context)
+    case 'backbones':
+      return (await import('./commands/backbones.js')).run(call.options, context)
     case 'export':
       return (await import('./commands/export.js')).run(call.options, context)
     case 'gradients':

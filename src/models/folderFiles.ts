@@ -57,14 +57,19 @@ export function labelsOf(config: Json, where: string): string[] | undefined {
 
 const LICENCE_FILES = ['LICENSE', 'LICENSE.txt', 'LICENSE.md', 'LICENCE']
 
+/** An entry of the front matter of a folder's README: one line of text. */
+export async function readCard(folder: string, ...names: readonly string[]): Promise<(string | undefined)[]> {
+  const readme = (await exists(`${folder}/README.md`)) ? await readFileText(`${folder}/README.md`) : ''
+  const front = /^---\r?\n([\s\S]*?)\r?\n---/.exec(readme)?.[1] ?? ''
+  return names.map((name) => new RegExp(`^${name}:\\s*["']?([^"'\r\n]+?)["']?\\s*$`, 'm').exec(front)?.[1])
+}
+
 /** The licence file, and the name that the README's front matter gives it. */
 export async function readLicence(folder: string): Promise<Licence | undefined> {
   let text: string | undefined
   for (const file of LICENCE_FILES)
     if (text === undefined && (await exists(`${folder}/${file}`))) text = await readFileText(`${folder}/${file}`)
-  const readme = (await exists(`${folder}/README.md`)) ? await readFileText(`${folder}/README.md`) : ''
-  const front = /^---\r?\n([\s\S]*?)\r?\n---/.exec(readme)?.[1] ?? ''
-  const named = /^licen[sc]e:\s*["']?([^"'\r\n]+?)["']?\s*$/m.exec(front)?.[1]
+  const [named] = await readCard(folder, 'licen[sc]e')
   const firstLine = text
     ?.split('\n')
     .find((line) => line.trim() !== '')

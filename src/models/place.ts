@@ -74,12 +74,17 @@ export async function placeOf(spec: string, hub: HubOptions = {}): Promise<Place
   return { name: repo, path: paths.join(folder, model), folder, bare: false, source: { hub: repo, commit } }
 }
 
+/** Whether a name stands for a model on the Hub: it has the form, and nothing here is called so. */
+export async function isOnHub(spec: string): Promise<boolean> {
+  return parseHubSpec(spec) !== undefined && !(await exists(spec)) && !(await bundledBackbones()).includes(spec)
+}
+
 /**
  * The name under which a backbone stays what it is: that of a model on the Hub with its commit, once it is fetched. Any
  * other name stays as it is, and is not looked at.
  */
 export async function settleBackbone(spec: string, hub: HubOptions): Promise<string> {
-  if (parseHubSpec(spec) === undefined || (await exists(spec)) || (await bundledBackbones()).includes(spec)) return spec
+  if (!(await isOnHub(spec))) return spec
   const { source } = await placeOf(spec, hub)
   return source === undefined ? spec : `${source.hub}@${source.commit}`
 }

@@ -9,7 +9,7 @@ import { completePoint } from './featurePoint.js'
 import { type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
 import type { Head } from './head.js'
 import { openModel } from './modelFile.js'
-import { foldersOf, type Place, placeOf } from './place.js'
+import { foldersOf, type HubSource, type Place, placeOf } from './place.js'
 import type { Pooling } from './pooling.js'
 import type { GraftRecord } from './record.js'
 import { readSentenceSettings } from './sentence.js'
@@ -53,6 +53,8 @@ export interface TextBackbone {
   readonly folder: string
   /** The model file itself. */
   readonly path: string
+  /** Where on the Hub it comes from. */
+  readonly source: HubSource | undefined
   /** Set for a folder that Graft saved. */
   readonly record: GraftRecord | undefined
   /** What was changed or assumed, for the user. */
@@ -77,12 +79,12 @@ const TOKENIZER_FILES = [
 ]
 
 /**
- * @param spec a bundled name, the path of a folder, or the path of an .onnx file with a tokenizer.json beside it
+ * @param spec a bundled name, the path of a folder, that of an .onnx file with a tokenizer.json beside it, or a model on the Hub
  * @throws UsageError where nothing of that name exists
  * @throws GraftError where it is not a text network that can be used, with the reason
  */
 export async function resolveTextBackbone(spec: string, options: TextBackboneOptions = {}): Promise<TextBackbone> {
-  return textBackboneAt(await placeOf(spec), options)
+  return textBackboneAt(await placeOf(spec, { kind: 'text' }), options)
 }
 
 /** As {@link resolveTextBackbone}, of a place that was found already. */
@@ -136,6 +138,7 @@ export async function textBackboneAt(
     licence: await readLicence(home),
     folder: place.folder,
     path,
+    source: place.source,
     record,
     notes,
   }

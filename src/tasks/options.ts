@@ -63,8 +63,12 @@ export const resumeSchema = z.strictObject({
 
 export const cacheSchema = z.strictObject({
   action: z.enum(['show', 'clear']).default('show').meta({
-    description: 'show says where the cache lies and how large it is; clear empties it',
+    description: 'show says where the caches lie and how large they are; clear empties that of features',
     positional: 'ACTION',
+  }),
+  hub: z.string().min(1).optional().meta({
+    description: 'with clear: remove this model of the Hub from its cache instead, which other programs share',
+    placeholder: 'ORG/NAME',
   }),
 })
 
@@ -85,6 +89,6 @@ export const VERBS = Object.freeze({
   rank: { schema: rankSchema, summary: 'compare backbones on your photos' },
   inspect: { schema: inspectSchema, summary: 'show what is inside a model and what can train' },
   resume: { schema: resumeSchema, summary: 'go on with a run that was interrupted' },
-  cache: { schema: cacheSchema, summary: 'show or empty the cache of features' },
+  cache: { schema: cacheSchema, summary: 'show the caches, or empty them' },
   demo: { schema: demoSchema, summary: 'train on the example photos' },
 })

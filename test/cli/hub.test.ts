@@ -1,9 +1,10 @@
 /** A backbone from the Hub through the command line: trained from, recorded, repeated without the Hub. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { parseHubSpec } from '#graft/models/hub/spec.js'
 import { writeModel } from '#graft/onnx/writer.js'
 import { graft, objects, smallPhotos } from '../support/graft.js'
 import { commitOf, imageFiles, setHubEnvironment } from '../support/hubModels.js'
@@ -71,6 +72,52 @@ test('inspect and rank take its name; a person sees what is fetched', async () =
   assert.equal(ranked.code, 0, ranked.stderr)
   assert.match(ranked.stdout, /Fetching org\/net from 127\.0\.0\.1:\d+: \d+ kB, commit a1b2c3d\./)
   assert.match(ranked.stdout, /org\/missing is not compared: There is no model "org\/missing"/)
+})
+
+test('backbones and cache say what lies here; one model is removed, and fetched again by inspect', async () => {
+  const cache = join(folder, 'cache')
+  const listed = objects(await graft(['backbones', '--json']))[0] as {
+    bundled: Record<string, unknown>[]
+    recommended: Record<string, unknown>[]
+    cache: { folder: string; bytes: number; others: { repo: string; bytes: number }[] }
+  }
+  const minilm = listed.bundled.find(({ name }) => name === 'all-minilm-l6-v2')
+  assert.deepEqual([minilm?.kind, minilm?.licence, minilm?.language], ['text', 'apache-2.0', 'English'])
+  assert.ok(listed.recommended.length > 10)
+  for (const { name, kind, task, licence, bytes, stored } of listed.recommended) {
+    assert.deepEqual(parseHubSpec(String(name)), { repo: name, revision: 'main' })
+    assert.ok(['image', 'text'].includes(String(kind)) && task && licence && Number(bytes) > 1e6, String(name))
+    assert.equal(stored, undefined)
+  }
+  assert.equal(listed.cache.folder, join(folder, 'hf', 'hub'))
+  assert.deepEqual(
+    listed.cache.others.map(({ repo }) => repo),
+    ['org/net'],
+  )
+  assert.ok(listed.cache.bytes >= listed.cache.others[0]!.bytes && listed.cache.others[0]!.bytes > 20_000)
+
+  const photos = objects(await graft(['backbones', '--kind', 'image', '--json']))[0] as typeof listed
+  assert.deepEqual(
+    photos.bundled.map(({ name }) => name),
+    ['efficientnet-lite0'],
+  )
+  assert.ok(photos.recommended.every(({ kind }) => kind === 'image'))
+  const plain = await graft(['backbones'])
+  assert.match(plain.stdout, /On the Hub, for texts[\s\S]*org\/net: \d+ kB/)
+
+  assert.match((await graft(['cache'], { cache })).stdout, /hf\/hub: 1 model of the Hub, \d+ kB\n {2}org\/net: \d+ kB/)
+  assert.equal((await graft(['cache', '--hub', 'org/net'], { cache })).code, 2)
+  const wrong = await graft(['cache', 'clear', '--hub', 'org/nett'], { cache })
+  assert.match(wrong.stderr, /holds no model "org\/nett"[\s\S]*It holds: org\/net\./)
+  const removed = await graft(['cache', 'clear', '--hub', 'org/net'], { cache })
+  assert.match(removed.stdout, /Removed org\/net, \d+ kB/)
+  assert.ok(!existsSync(join(folder, 'hf', 'hub', 'models--org--net')))
+  const seen = await graft(['inspect', 'org/net'])
+  assert.equal(seen.code, 0, seen.stderr)
+  assert.match(seen.stderr, /^Fetching org\/net from/)
+  const variant = await graft(['export', 'org/net', '--dtype', 'fp16'])
+  assert.equal(variant.code, 2)
+  assert.match(variant.stderr, /lies in the cache of the Hub, and a variant is written beside/)
 })
 
 test('what cannot be used is refused before it is fetched', async () => {

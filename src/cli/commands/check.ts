@@ -6,16 +6,18 @@ import type { CheckReport } from '../../tasks/anyModel/check.js'
 import type { checkSchema } from '../../tasks/anyModel/options.js'
 import { startProgress } from '../../techniques/run/progress.js'
 import type { CommandContext } from '../context.js'
+import { fetchModel } from '../fetchModel.js'
 import { table } from '../table.js'
 
 export async function run(
   { model, ...options }: z.output<typeof checkSchema>,
-  { output, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<number> {
+  const { output, signal } = context
   output.line(`graft check ${model}`)
   const { check } = await import('../../tasks/anyModel/check.js')
   let progress: ReturnType<typeof startProgress> | undefined
-  const report = await check(model, {
+  const report = await check(await fetchModel(model, context), {
     ...options,
     signal,
     onProgress(done, total) {

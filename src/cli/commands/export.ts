@@ -7,12 +7,14 @@ import type { ExportedTraining } from '../../tasks/anyModel/exportTraining.js'
 import type { ExportedVariant } from '../../tasks/anyModel/exportVariant.js'
 import type { exportSchema } from '../../tasks/anyModel/options.js'
 import type { CommandContext } from '../context.js'
+import { fetchModel } from '../fetchModel.js'
 import { table } from '../table.js'
 
 export async function run(
   { model, dtype, training, out, data, ...options }: z.output<typeof exportSchema>,
-  { output, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<number> {
+  const { output, signal } = context
   if ((dtype !== undefined) === training)
     throw new UsageError('`graft export` needs either --dtype or --training.', {
       remedy: 'Give --dtype fp16, --dtype q8, or --training --out DIR.',
@@ -28,7 +30,7 @@ export async function run(
   if (out === undefined)
     throw new UsageError('--training needs a folder to write to.', { remedy: 'Give one with --out.' })
   const { exportTraining } = await import('../../tasks/anyModel/exportTraining.js')
-  const written = await exportTraining(model, { ...options, out })
+  const written = await exportTraining(await fetchModel(model, context), { ...options, out })
   output.object(written)
   for (const line of trainingLines(written)) output.line(line)
   return 0

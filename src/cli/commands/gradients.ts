@@ -4,14 +4,16 @@ import { counted } from '../../evaluate/format.js'
 import { visible } from '../../evaluate/summary.js'
 import type { gradientsSchema } from '../../tasks/anyModel/options.js'
 import type { CommandContext } from '../context.js'
+import { fetchModel } from '../fetchModel.js'
 import { table } from '../table.js'
 
 export async function run(
   { model, feeds, out, threads }: z.output<typeof gradientsSchema>,
-  { output, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<number> {
+  const { output, signal } = context
   const { gradientsFile } = await import('../../tasks/anyModel/gradients.js')
-  const written = await gradientsFile(model, feeds, out, { threads, signal })
+  const written = await gradientsFile(await fetchModel(model, context), feeds, out, { threads, signal })
   output.object(written)
   const rows = written.tensors.map(({ name, shape, norm }) => [
     visible(name),

@@ -25,7 +25,7 @@ export class RepoCache {
 
   constructor(cache: string, repo: string) {
     this.repo = repo
-    const name = `models--${repo.replace('/', '--')}`
+    const name = `models--${repo.replaceAll('/', '--')}`
     this.folder = paths.join(cache, name)
     this.#locks = paths.join(cache, '.locks', name)
   }

@@ -1,10 +1,11 @@
 /** The verb `export --dtype`: a smaller file beside the model, and what it costs in accuracy, measured. */
 import { exists, paths, sha256, writeFileAtomic } from '#platform'
-import { GraftError } from '../../base/errors.js'
+import { GraftError, UsageError } from '../../base/errors.js'
 import { Random } from '../../base/random.js'
 import type { Model } from '../../graph/graph.js'
 import { openModel } from '../../models/modelFile.js'
 import { isModelFolder, type LoadedModelFolder, loadModelFolder, recordVariant } from '../../models/modelFolder.js'
+import { isOnHub } from '../../models/place.js'
 import { halfVariant, quantisedVariant } from '../../models/variants.js'
 import { writeModel } from '../../onnx/writer.js'
 import { openEngine } from '../../runtime/engine.js'
@@ -53,6 +54,10 @@ export interface ExportedVariant {
  */
 export async function exportVariant(model: string, options: ExportVariantOptions): Promise<ExportedVariant> {
   const { dtype, signal } = options
+  if (await isOnHub(model))
+    throw new UsageError(`${model} lies in the cache of the Hub, and a variant is written beside its model.`, {
+      remedy: 'Copy the model to a folder of your own and name that.',
+    })
   const path = await modelPath(model)
   const source = await openModel(path)
   const { model: variant, converted } = dtype === 'fp16' ? halfVariant(source.model) : quantisedVariant(source.model)

@@ -2,10 +2,9 @@
 import { exists, fileStatus, paths } from '#platform'
 import { GraftError, UsageError } from '../../base/errors.js'
 import type { Model } from '../../graph/graph.js'
-import { parseHubSpec } from '../../models/hub/spec.js'
 import { openModel } from '../../models/modelFile.js'
 import { MODEL_FILE } from '../../models/modelFolder.js'
-import { bundledBackbones, placeOf } from '../../models/place.js'
+import { bundledBackbones, isOnHub, placeOf } from '../../models/place.js'
 import { readModel } from '../../onnx/reader.js'
 
 /** An `.onnx` file, a folder in Hugging Face's layout, a bundled backbone, a model on the Hub, or the bytes of a file. */
@@ -22,7 +21,7 @@ export async function modelPath(spec: string): Promise<string> {
   if ((await bundledBackbones()).includes(spec)) return (await placeOf(spec)).path
   const status = await fileStatus(spec)
   if (status?.kind === 'file') return spec
-  if (status === undefined && parseHubSpec(spec) !== undefined) return (await placeOf(spec)).path
+  if (await isOnHub(spec)) return (await placeOf(spec)).path
   if (status?.kind !== 'folder')
     throw new UsageError(`There is no model "${spec}": no file or folder of that name, and no bundled backbone.`, {
       remedy: `Bundled: ${(await bundledBackbones()).join(', ')}. A model on the Hub is called org/name.`,
