@@ -13,7 +13,7 @@ export interface FileInspection extends Inspection {
 /**
  * Looks at a model, usable as a backbone or not.
  *
- * @param spec an .onnx file, a model folder, or the name of a bundled backbone
+ * @param spec an .onnx file, a model folder, a bundled backbone, or a model on the Hub
  */
 export async function inspectFile(
   spec: string,

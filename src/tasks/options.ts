@@ -37,7 +37,7 @@ export const evaluateSchema = z.strictObject({
 export const rankSchema = z.strictObject({
   data: z.string().min(1).meta({ description: 'labelled photos, laid out as for `graft train`', positional: 'DATA' }),
   backbones: z.array(z.string().min(1)).min(1).optional().meta({
-    description: 'names, folders or .onnx files; all bundled ones where it is not given',
+    description: 'names (also of models on the Hub), folders or .onnx files; all bundled ones where it is not given',
   }),
   samples: z.int().min(20).default(500).meta({ description: 'photos to compare on, drawn evenly from the classes' }),
   seed: z.int().min(0).default(0).meta({ description: 'every random choice follows from it' }),
@@ -49,10 +49,10 @@ export const rankSchema = z.strictObject({
 })
 
 export const inspectSchema = z.strictObject({
-  model: z
-    .string()
-    .min(1)
-    .meta({ description: 'an .onnx file, a model folder, or the name of a bundled backbone', positional: 'MODEL' }),
+  model: z.string().min(1).meta({
+    description: 'an .onnx file, a model folder, a bundled backbone, or a model on the Hub (org/name)',
+    positional: 'MODEL',
+  }),
   features: trainSchema.shape.features,
   all: z.boolean().default(false).meta({ description: 'list every parameter' }),
 })

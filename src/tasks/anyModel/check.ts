@@ -67,7 +67,7 @@ export interface CheckReport {
  * for every float weight and every float input, along random directions. Runs the model as Graft reads it, in float32, but for
  * numbers that stand for infinity in masks: they count as 1,000 with their sign, since beside them float32 knows no differences.
  *
- * @param model an `.onnx` file, a model folder, the name of a bundled backbone, or the bytes of a file
+ * @param model an `.onnx` file, a model folder, a bundled backbone, a model on the Hub, or the bytes of a file
  * @throws GraftError where the model cannot be differentiated, with the reason; where feeds do not fit it
  */
 export async function check(model: ModelSource, options: CheckOptions = {}): Promise<CheckReport> {

@@ -26,7 +26,7 @@ export interface GradientsOptions {
  *
  * with respect to every float weight and every float input, at the given inputs.
  *
- * @param model an `.onnx` file, a model folder, the name of a bundled backbone, or the bytes of a file
+ * @param model an `.onnx` file, a model folder, a bundled backbone, a model on the Hub, or the bytes of a file
  * @param feeds `input.<name>` for every input of the model, in its type (float16, bfloat16 and double inputs as float32), and
  *   `cotangent.<name>` (float32, in the output's shape) for float outputs. An output without a cotangent contributes nothing.
  *   Symbolic dimensions take their sizes from the inputs.

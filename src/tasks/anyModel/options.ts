@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { trainSchema } from '../training/trainOptions.js'
 
 const threads = z.int().min(1).max(1024).optional().meta({ description: 'threads for the arithmetic' })
-const model = z
-  .string()
-  .min(1)
-  .meta({ description: 'an .onnx file, a model folder, or the name of a bundled backbone', positional: 'MODEL' })
+const model = z.string().min(1).meta({
+  description: 'an .onnx file, a model folder, a bundled backbone, or a model on the Hub (org/name)',
+  positional: 'MODEL',
+})
 const sizes = z.array(
   z
     .int()

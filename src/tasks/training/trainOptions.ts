@@ -72,7 +72,8 @@ export const trainSchema = z.strictObject({
     .min(1)
     .optional()
     .meta({
-      description: 'a bundled backbone, a model folder in the Hugging Face layout, or an .onnx file',
+      description:
+        'a bundled backbone, a model on the Hub (org/name or org/name@revision), a folder in its layout, or an .onnx file',
       placeholder: 'NAME',
       ...model,
     }),
