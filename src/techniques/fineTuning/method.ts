@@ -153,3 +153,4 @@ export async function prepareMethods(context: MethodContext): Promise<PreparedMe
 
 /** Names of a method's own values in a program. */
 export const ownName = (method: string, name: string): string => `graft.${method}/${name}`
+export const taughtName = (method: string, output: string): string => `graft.${method}.taught/${output}`

@@ -19,6 +19,10 @@ export interface Network {
   readonly logits: string
   /** What goes into the head, (N, D): for methods that look at it. */
   readonly features?: string
+  /** Ends of blocks, for methods that look inside. @default found by structure */
+  readonly maps?: readonly string[]
+  /** What the pretrained network itself made of the features: (C, D) and (C) of its own classes. */
+  readonly sourceHead?: { readonly weight: HostTensor; readonly bias: HostTensor }
   /** Trainable parameters by depth, from the input to the head, which is the last entry. */
   readonly layers: readonly (readonly string[])[]
 }

@@ -13,7 +13,7 @@ import type { ChannelMask } from '../../passes/batchNorm.js'
 import { recompute } from '../../passes/memory/recompute.js'
 import { type BatchNormMode, type Specialised, specialise } from '../../passes/specialise.js'
 import type { HostTensor, Program, StateBinding } from '../../runtime/types.js'
-import { type LossContext, ownName, type PreparedMethod } from './method.js'
+import { type LossContext, ownName, type PreparedMethod, taughtName } from './method.js'
 import { batchShapes, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Objective } from './objective.js'
 import { makeOptimizer, type TuningSettings } from './settings.js'
@@ -150,7 +150,7 @@ function lossOf(
         fixed[state] = tensor
         return feed(state, tensor.dims)
       },
-      taught: (output) => feed(ownName(method.name, output), taught?.[output] as readonly number[]),
+      taught: (output) => feed(taughtName(method.name, output), taught?.[output] as readonly number[]),
       trained,
       parameter(name, start) {
         const parameter = ownName(method.name, name)

@@ -5,7 +5,7 @@ import { keepOnly } from '../../models/edit.js'
 import { specialise } from '../../passes/specialise.js'
 import type { Engine, LoadedProgram } from '../../runtime/engine.js'
 import type { HostTensor } from '../../runtime/types.js'
-import { ownName, type PreparedMethod, type Teacher } from './method.js'
+import { type PreparedMethod, type Teacher, taughtName } from './method.js'
 import { batchShapes, type Network, type SampleShapes } from './network.js'
 
 /** The shapes of what a teacher gives of a full batch. */
@@ -62,7 +62,7 @@ export async function openTeachers(engine: Engine, methods: readonly PreparedMet
       const feeds: Record<string, HostTensor> = {}
       for (const { method, teacher, reads, program } of loaded) {
         const said = await program.run(Object.fromEntries(reads.map((name) => [name, inputs[name] as HostTensor])))
-        for (const output of teacher.outputs) feeds[ownName(method, output)] = said[output] as HostTensor
+        for (const output of teacher.outputs) feeds[taughtName(method, output)] = said[output] as HostTensor
       }
       return feeds
     },
