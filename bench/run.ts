@@ -1,7 +1,7 @@
 /**
  * The benchmarks: `npm run bench -- [NAME...] [options]`.
  *
- * Names: step, feature-extraction (the two that are measured against PyTorch, and the default), accuracy, operators.
+ * Names: step, feature-extraction (measured against PyTorch, and the default), text (the same, an hour), few-texts, accuracy, operators.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -10,23 +10,26 @@ import { benchFeatureExtraction } from './featureExtraction.js'
 import { benchOperators } from './operators.js'
 import { benchStep } from './step.js'
 import type { BenchSettings } from './support/settings.js'
+import { benchFewTexts, benchText } from './text/index.js'
 
 const BENCHMARKS: Readonly<Record<string, (settings: BenchSettings) => Promise<void>>> = {
   step: benchStep,
   'feature-extraction': benchFeatureExtraction,
   accuracy: benchAccuracy,
   operators: benchOperators,
+  text: benchText,
+  'few-texts': benchFewTexts,
 }
 
 const USAGE = `usage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}]... [options]
   --markdown      tables in Markdown
-  --rounds N      how often each side runs, taking turns (5)
+  --rounds N      how often each side runs, taking turns (5; of text at most 3, a seed each)
   --steps N       timed steps in each process (9)
   --batch N       photos a step (16)
   --nets A,B      networks of step: efficientnet-lite0, mobilenet_v2, resnet18, resnet50 (efficientnet-lite0)
-  --epochs N      epochs of PyTorch's tutorial job (10) and of accuracy's fine-tuning (5)
+  --epochs N      epochs of PyTorch's tutorial job (10), of accuracy's fine-tuning (5) and of text (3)
   --threads N     threads for the arithmetic, on both sides (the machine's cores)
-  --data DIR      the folder that holds clothing and clothing-mini (../shared/data)
+  --data DIR      the folder that holds clothing, clothing-mini and sst2 (../shared/data)
 PyTorch is run by GRAFT_PEERS_PYTHON, or by the environment that ../shared/peers/setup.sh makes.`
 
 function wholeNumber(text: string | undefined): number | undefined {

@@ -9,11 +9,15 @@ const PROGRAMS = resolve('../shared/peers')
 /** Runs a peer's program with arguments. */
 export type Peer = (program: string, args: readonly string[]) => Promise<ChildResult>
 
-/** The peers; undefined, with a line on standard error, where this machine lacks them. */
-export function findPeers(): Peer | undefined {
+/**
+ * The peers; undefined, with a line on standard error, where this machine lacks them.
+ *
+ * @param programs the folder that their programs lie in
+ */
+export function findPeers(programs = PROGRAMS): Peer | undefined {
   const python = process.env.GRAFT_PEERS_PYTHON ?? join(tmpdir(), 'graft-peers', 'bin', 'python')
-  if (!existsSync(PROGRAMS)) {
-    console.error(`PyTorch is skipped: its programs are not in ${PROGRAMS}.`)
+  if (!existsSync(programs)) {
+    console.error(`PyTorch is skipped: its programs are not in ${programs}.`)
     return undefined
   }
   if (!existsSync(python)) {
@@ -21,5 +25,5 @@ export function findPeers(): Peer | undefined {
     console.error(`  Make it by ${join(PROGRAMS, 'setup.sh')}, or name another Python in GRAFT_PEERS_PYTHON.`)
     return undefined
   }
-  return (program, args) => runChild(python, [join(PROGRAMS, program), ...args])
+  return (program, args) => runChild(python, [join(programs, program), ...args])
 }
