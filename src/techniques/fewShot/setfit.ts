@@ -37,7 +37,7 @@ export interface SetFitSettings {
   readonly weightDecay: number
   /** Largest norm of the gradient; 0 is off. @default 1 */
   readonly clip: number
-  /** lambda of the head, which has nothing to choose it by: the features were trained on every label. @default 100 */
+  /** lambda of the head, which has nothing to choose it by: the features were trained on every label. @default 1 */
   readonly penalty: number
   readonly checkpointSeconds: number
 }
@@ -50,7 +50,7 @@ export const SETFIT: SetFitSettings = {
   lr: 2e-5,
   weightDecay: 0.01,
   clip: 1,
-  penalty: 100,
+  penalty: 1,
   checkpointSeconds: 60,
 }
 
