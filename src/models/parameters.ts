@@ -36,6 +36,14 @@ const ROLES: Readonly<Record<string, readonly (ParameterRole | undefined)[]>> = 
   FusedMatMul: ['weight', 'weight'],
   MatMulNBits: ['weight', 'weight', undefined, undefined, undefined, 'bias'],
   Einsum: ['weight', 'weight', 'weight', 'weight'],
+  // com.microsoft's, with its projections inside; the standard operator's inputs there are computed.
+  Attention: [undefined, 'weight', 'bias'],
+  MultiHeadAttention: [undefined, undefined, undefined, 'bias'],
+  BiasGelu: [undefined, 'bias'],
+  FastGelu: [undefined, 'bias'],
+  EmbedLayerNormalization: [undefined, undefined, 'weight', 'weight', 'weight', 'norm scale', 'norm shift'],
+  FusedConv: [undefined, 'weight', 'bias'],
+  FusedGemm: ['weight', 'weight', 'bias'],
   // Positions 3 and 4 are running statistics.
   BatchNormalization: [undefined, 'norm scale', 'norm shift'],
   InstanceNormalization: [undefined, 'norm scale', 'norm shift'],

@@ -19,10 +19,12 @@ export interface Target {
 /** All layers with a weight matrix or kernel, but for the head. */
 export const ALL_LINEAR = 'all-linear'
 
+const withoutPart = (name: string): string => name.replace(/\.weight$/, '')
+
 const namesOf = (layer: Layer): string[] => [
   ...(layer.module === undefined ? [] : [layer.module]),
   layer.name,
-  layer.name.replace(/\.weight$/, ''),
+  withoutPart(layer.name),
   layer.node.name,
 ]
 
@@ -91,8 +93,9 @@ function layersOf(view: NetworkView, pattern: Pattern): readonly Layer[] {
   const matches = matcher(pattern)
   const found = view.layers.all.filter((layer) => namesOf(layer).some(matches))
   if (found.length > 0) return found
-  const unsuitable = view.layers.unsuitable.find(({ names }) => names.some(matches))
-  const known = view.layers.all.flatMap((layer) => layer.module ?? layer.name)
+  const unsuitable = view.layers.unsuitable.find(({ names }) => [...names, ...names.map(withoutPart)].some(matches))
+  const paths = view.layers.all.map((layer) => layer.module ?? layer.name)
+  const known = [...paths.map((path) => path.split('.').at(-1) as string), ...paths]
   throw new UsageError(
     unsuitable
       ? `No adapter can stand on "${unsuitable.names[0]}" (${String(pattern)}): ${unsuitable.reason}.`
@@ -110,4 +113,4 @@ export function queriesAndValues(view: NetworkView): readonly Layer[] {
 }
 
 /** A stem for the names of an adapter's parameters. */
-export const stemOf = (layer: Layer): string => layer.module ?? layer.name.replace(/\.weight$/, '')
+export const stemOf = (layer: Layer): string => layer.module ?? withoutPart(layer.name)
