@@ -183,7 +183,7 @@ function layerOf(node: Node, form: Form, parameter: Parameter, arrangement: Arra
     bias,
     product,
     output: inside === '' && bias !== undefined && added ? (added.node.outputs[0] ?? product) : product,
-    module: modulePath(parameter.name, bias && around.parameters.get(bias.parameter)?.name, node.name),
+    module: modulePath(parameter.name, bias && ownName(bias, parameter, around), node.name),
   }
 }
 
@@ -203,6 +203,12 @@ function biasOf(value: string, node: Node, { find }: Surroundings): LayerBias | 
   const source = find(value)
   if (source === undefined) return undefined
   return { parameter: source.value, value, node }
+}
+
+/** Exporters store equal tensors once: the name of a bias that other layers read too says nothing of this one. */
+function ownName({ parameter }: LayerBias, weight: Parameter, { parameters }: Surroundings): string | undefined {
+  const bias = parameters.get(parameter)
+  return bias !== undefined && bias.readBy.length <= weight.readBy.length ? bias.name : undefined
 }
 
 /** The attributes of a convolution that say where its kernel goes. */
