@@ -12,7 +12,7 @@ import { applyAdapter } from './apply.js'
 import type { Layer } from './layers.js'
 import { adapterMethod } from './methods.js'
 import { PREFIX } from './peft.js'
-import { stemOf } from './targets.js'
+import { exactly, stemOf } from './targets.js'
 import { NetworkView } from './view.js'
 
 export interface PeftAdapter extends LoadedAdapter {
@@ -145,9 +145,6 @@ function findLayer(view: NetworkView, module: string, name: string): Layer {
     )
   return layer
 }
-
-/** The layer and no other. */
-const exactly = ({ name }: Layer): RegExp => new RegExp(`^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`)
 
 function loraMethod(config: Config, layers: ReadonlyMap<Entry, Layer>, name: string) {
   const alphaOf = patterned(config.alpha_pattern, numberIn(config, 'lora_alpha', name))

@@ -114,3 +114,6 @@ export function queriesAndValues(view: NetworkView): readonly Layer[] {
 
 /** A stem for the names of an adapter's parameters. */
 export const stemOf = (layer: Layer): string => layer.module ?? withoutPart(layer.name)
+
+/** A pattern for the weight of this layer and no other. */
+export const exactly = ({ name }: Layer): RegExp => new RegExp(`^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`)
