@@ -6,12 +6,12 @@ import { GraftError, UsageError } from '../base/errors.js'
 import { preprocessorFromFlags, readPreprocessor } from '../data/preprocessor.js'
 import type { Dimension, Model } from '../graph/graph.js'
 import { inFloat32 } from '../passes/inFloat32.js'
-import { type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
+import { type Json, type Licence, labelsOf, readJson } from './folderFiles.js'
 import { findHead, type Head } from './head.js'
 import { imageModel, PIXELS, type Size } from './imageInput.js'
 import { openModel } from './modelFile.js'
 import { isModelFolder, loadModelFolder } from './modelFolder.js'
-import { foldersOf, type HubSource, kindOfFolder, type Place, placeOf } from './place.js'
+import { foldersOf, type HubSource, kindOfFolder, licenceOf, type Place, placeOf } from './place.js'
 import type { GraftRecord } from './record.js'
 
 export interface BackboneOptions {
@@ -83,12 +83,13 @@ export async function resolveBackbone(spec: string, options: BackboneOptions = {
 }
 
 async function fromParts(
-  { name, path, folder, source }: Place,
+  place: Place,
   config: Json | undefined,
   saved: Json | undefined,
   record: GraftRecord | undefined,
   options: BackboneOptions,
 ): Promise<Backbone> {
+  const { name, path, folder, source } = place
   const file = await openModel(path)
   const read = inFloat32(file.model)
   const notes: string[] = []
@@ -123,7 +124,7 @@ async function fromParts(
     outputName: head.output,
     head,
     labels: fits ? labels : undefined,
-    licence: await readLicence(folder),
+    licence: await licenceOf(place),
     folder,
     path,
     source,

@@ -57,11 +57,16 @@ export function labelsOf(config: Json, where: string): string[] | undefined {
 
 const LICENCE_FILES = ['LICENSE', 'LICENSE.txt', 'LICENSE.md', 'LICENCE']
 
-/** An entry of the front matter of a folder's README: one line of text. */
+/** Entries of the front matter of a folder's README: one line of text each, or the first of a list. */
 export async function readCard(folder: string, ...names: readonly string[]): Promise<(string | undefined)[]> {
   const readme = (await exists(`${folder}/README.md`)) ? await readFileText(`${folder}/README.md`) : ''
   const front = /^---\r?\n([\s\S]*?)\r?\n---/.exec(readme)?.[1] ?? ''
-  return names.map((name) => new RegExp(`^${name}:\\s*["']?([^"'\r\n]+?)["']?\\s*$`, 'm').exec(front)?.[1])
+  return names.map(
+    (name) =>
+      new RegExp(`^${name}:[ \\t]*(?:\\r?\\n[ \\t]*-[ \\t]*)?["']?([^"'\\s][^"'\\r\\n]*?)["']?[ \\t]*\\r?$`, 'm').exec(
+        front,
+      )?.[1],
+  )
 }
 
 /** The licence file, and the name that the README's front matter gives it. */

@@ -4,6 +4,7 @@
  */
 import { exists, fileStatus, listFolder, packageDirectory, paths } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
+import { type Licence, readLicence } from './folderFiles.js'
 import type { HubOptions } from './hub/resolve.js'
 import { parseHubSpec } from './hub/spec.js'
 import { MODEL_FILE } from './modelFolder.js'
@@ -22,6 +23,8 @@ export interface Place {
   readonly bare: boolean
   /** Where on the Hub it comes from. */
   readonly source?: HubSource
+  /** A licence that the folder itself does not name. */
+  readonly licence?: string | undefined
 }
 
 /** A model on the Hub: what it is called, and which of its commits. */
@@ -70,8 +73,9 @@ export async function placeOf(spec: string, hub: HubOptions = {}): Promise<Place
   }
   if (parseHubSpec(spec) === undefined) throw unknownBackbone(spec, bundled)
   const { resolveHub } = await import('./hub/resolve.js')
-  const { repo, commit, folder, model } = await resolveHub(spec, hub)
-  return { name: repo, path: paths.join(folder, model), folder, bare: false, source: { hub: repo, commit } }
+  const { repo, commit, folder, model, licence } = await resolveHub(spec, hub)
+  const source = { hub: repo, commit }
+  return { name: repo, path: paths.join(folder, model), folder, bare: false, source, licence }
 }
 
 /** Whether a name stands for a model on the Hub: it has the form, and nothing here is called so. */
@@ -87,6 +91,13 @@ export async function settleBackbone(spec: string, hub: HubOptions): Promise<str
   if (!(await isOnHub(spec))) return spec
   const { source } = await placeOf(spec, hub)
   return source === undefined ? spec : `${source.hub}@${source.commit}`
+}
+
+/** The licence of what lies there: what its own folder says, or of what it was made from. */
+export async function licenceOf(place: Place, folder = place.folder): Promise<Licence | undefined> {
+  const own = await readLicence(folder)
+  const name = own?.name ?? place.licence
+  return name === undefined && own?.text === undefined ? undefined : { name, text: own?.text }
 }
 
 /** Folders in which files that belong to a model may lie: its own, and the one above where that is called `onnx`. */

@@ -6,10 +6,10 @@ import type { Model } from '../graph/graph.js'
 import { inFloat32 } from '../passes/inFloat32.js'
 import type { FeaturePoint } from './attach.js'
 import { completePoint } from './featurePoint.js'
-import { type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
+import { type Json, type Licence, labelsOf, readJson } from './folderFiles.js'
 import type { Head } from './head.js'
 import { openModel } from './modelFile.js'
-import { foldersOf, type HubSource, type Place, placeOf } from './place.js'
+import { foldersOf, type HubSource, licenceOf, type Place, placeOf } from './place.js'
 import type { Pooling } from './pooling.js'
 import type { GraftRecord } from './record.js'
 import { readSentenceSettings } from './sentence.js'
@@ -135,7 +135,7 @@ export async function textBackboneAt(
     outputName: head.output,
     head,
     labels: fits ? labels : undefined,
-    licence: await readLicence(home),
+    licence: await licenceOf(place, home),
     folder: place.folder,
     path,
     source: place.source,

@@ -2,6 +2,7 @@
  * A model on the Hub as a folder on this disk: which commit, which files, what of them is here already, and the rest fetched.
  */
 import { messageOf, UsageError } from '../../base/errors.js'
+import { baseLicence, fetchBaseCard } from './baseCard.js'
 import { type CachedFile, RepoCache } from './cache.js'
 import { type Choice, chooseFiles, type HubKind, isForPeople, isNetwork, type Precision } from './choose.js'
 import { checkKind, nameOf, offlineAndMissing, UnreachableError } from './errors.js'
@@ -41,6 +42,8 @@ export interface HubModel {
   readonly precision: Precision
   /** Every file that is needed, by its path in the folder. */
   readonly files: readonly CachedFile[]
+  /** Of the model that it was made from, where the folder names none itself. */
+  readonly licence: string | undefined
 }
 
 /**
@@ -61,7 +64,7 @@ export async function resolveHub(text: string, options: HubOptions = {}): Promis
   const cache = new RepoCache(settings.cache, spec.repo)
   const { kind, signal, onNotice, wait } = options
   const known = await cache.commitOf(spec.revision)
-  const result = (commit: string, choice: Choice<CachedFile>): HubModel => {
+  const result = async (commit: string, choice: Choice<CachedFile>): Promise<HubModel> => {
     if (choice.precision !== 'fp32')
       onNotice?.(
         `${choice.model.path} of ${spec.repo} holds its weights as ${choice.precision}; there is no float32 network.`,
@@ -69,7 +72,9 @@ export async function resolveHub(text: string, options: HubOptions = {}): Promis
       )
     const files = [...choice.others, choice.model, ...choice.data].map(({ path, size }) => ({ path, size }))
     const { model, precision } = choice
-    return { ...spec, commit, folder: cache.snapshot(commit), model: model.path, precision, files }
+    const folder = cache.snapshot(commit)
+    const licence = await baseLicence(settings.cache, folder)
+    return { ...spec, commit, folder, model: model.path, precision, files, licence }
   }
   if (settings.offlineBy !== undefined) {
     const choice = known && (await usable(cache, known, kind))
@@ -100,6 +105,7 @@ export async function resolveHub(text: string, options: HubOptions = {}): Promis
   if (whole && commit === known) return result(commit, whole)
   const choice = await fetchCommit(connection, cache, commit, options)
   await cache.recordRevision(spec.revision, commit)
+  await fetchBaseCard(connection, cache.snapshot(commit))
   return result(commit, choice)
 }
 

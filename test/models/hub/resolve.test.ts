@@ -198,6 +198,20 @@ test('a second file that is not there is named', async () => {
   await assert.rejects(fetchHub('org/large'), /keeps its tensors in onnx\/weights\.bin, which is not there/)
 })
 
+test('a network whose second file does not come is not there either', async () => {
+  const { model, data } = networkInTwo('weights.bin')
+  const files = imageFiles({ 'onnx/model.onnx': model, 'onnx/weights.bin': data })
+  hub.repos.push({ id: 'org/large', commit: commitOf('1'), files })
+  hub.fail('store', new RegExp(sha256(data)), ...Array.from({ length: 6 }, () => status(403)))
+  await assert.rejects(fetchHub('org/large'), /answered HTTP 403, 6 times/)
+  setHubEnvironment({ ...environment(), HF_HUB_OFFLINE: '1' })
+  await assert.rejects(fetchHub('org/large'), /org\/large is not in/)
+  setHubEnvironment(environment())
+  hub.sent = 0
+  await fetchHub('org/large')
+  assert.equal(hub.sent, data.length)
+})
+
 test('offline: from the cache by branch, tag or commit, without a request', async () => {
   image()
   const online = await fetchHub('org/net')

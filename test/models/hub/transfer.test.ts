@@ -85,11 +85,20 @@ test('a server without ranges sends all of it again', async () => {
   const { folder } = await fetchHub({ onProgress: (event) => progress.push(event) })
   check(folder)
   assert.equal(progress.at(-1)?.done, progress.at(-1)?.total)
+  assert.ok(!notices.some((text) => text.includes('damaged')))
 })
 
 test('a file that changed meanwhile on the server, by its ETag, is begun anew', async () => {
   const otherTag: Fault = (request, response, content) => void sendFile(request, response, content, '"another"')
   hub.fail('store', /./, cutAfter(400_000), otherTag)
+  check((await fetchHub()).folder)
+  assert.ok(!notices.some((text) => text.includes('damaged')))
+})
+
+test('what has come before does not make up for a server that stays in trouble', async () => {
+  hub.fail('store', /./, cutAfter(400_000), ...Array.from({ length: 6 }, () => status(503)))
+  await assert.rejects(fetchHub(), /answered HTTP 503, 6 times/)
+  assert.ok(statSync(incomplete()).size > 0)
   check((await fetchHub()).folder)
 })
 
