@@ -1,7 +1,8 @@
 /**
  * Texts to the numbers of tokens, as Hugging Face's tokenizers computes them in Python: from the same `tokenizer.json`, to the
  * same ids. The steps are those of that library: added tokens, normalisation, pre-tokens, the model's pieces, truncation, the
- * template of special tokens. Vocabulary models and regular expressions are those of its JavaScript port, `@huggingface/tokenizers`.
+ * template of special tokens. WordPiece, byte pairs and the reading of regular expressions are those of its JavaScript port,
+ * `@huggingface/tokenizers`; what differs there from Python is written here.
  */
 import { sha256 } from '#platform'
 import { GraftError, messageOf, UsageError } from '../base/errors.js'
@@ -9,7 +10,7 @@ import { readAddedTokens, type Section, type Sections, sectionFinder } from './t
 import { asPart, isPart, type Part } from './tokenizer/json.js'
 import { normalizer } from './tokenizer/normalizers.js'
 import { type ModelKind, pieces } from './tokenizer/pieces.js'
-import { preTokenizer } from './tokenizer/preTokenizers.js'
+import { preTokenizer, tellsSpaces } from './tokenizer/preTokenizers.js'
 import { type TemplateItem, template } from './tokenizer/template.js'
 
 /** What is tokenized: a text, two of them, or words that were divided before. A `TextSample` is one. */
@@ -116,41 +117,33 @@ function build(json: Part, files: TokenizerFiles): Tokenizer {
   const frame = template(partOf(json, 'post_processor'), idOf)
   const fromLeft = config.truncation_side === 'left'
 
-  const add = (line: Line, word: number, text: string, follows: boolean): void => {
+  const spaced = tellsSpaces(partOf(json, 'pre_tokenizer'))
+  const add = (line: Line, word: number, text: string): void => {
     const put = (ids: readonly number[]) => {
       for (const id of ids) {
         line.ids.push(id)
         line.words.push(word)
       }
     }
-    // Only what stands at the word's beginning stands after a space.
-    let begun = !follows
     for (const section of raw(text)) {
       if ('token' in section) put([section.token.id])
       else
         for (const inner of within(normalized, normalize(section.text)))
           if ('token' in inner) put([inner.token.id])
           else
-            for (const piece of divide({
-              text: inner.text,
-              first: section.start === 0 && inner.start === 0,
-              follows: !begun,
-            })) {
+            for (const piece of divide({ text: inner.text, first: section.start === 0 && inner.start === 0 }))
               put(vocabulary.encode(piece.text))
-              begun = true
-            }
-      begun = true
     }
   }
   const tokensOf = (text: string): Line => {
     const line: Line = { ids: [], words: [] }
-    add(line, 0, wellFormed(text), false)
+    add(line, 0, wellFormed(text))
     return line
   }
   const wordTokensOf = (words: readonly string[]): Line => {
     const line: Line = { ids: [], words: [] }
     words.forEach((word, i) => {
-      add(line, i, wellFormed(word), i > 0)
+      add(line, i, wellFormed(spaced && i > 0 && word !== '' ? ` ${word}` : word))
     })
     return line
   }

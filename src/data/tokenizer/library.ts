@@ -14,9 +14,8 @@ export interface LibraryModel {
 interface Library {
   readonly BPE: new (config: unknown) => LibraryModel
   readonly WordPiece: new (config: unknown) => LibraryModel
-  readonly Unigram: new (config: unknown, endToken: string) => LibraryModel
   readonly ReplaceNormalizer: new (config: unknown) => { readonly pattern: RegExp | null }
   readonly SplitPreTokenizer: new (config: unknown) => { readonly pattern: RegExp | null }
 }
 
-export const { BPE, WordPiece, Unigram, ReplaceNormalizer, SplitPreTokenizer } = library as unknown as Library
+export const { BPE, WordPiece, ReplaceNormalizer, SplitPreTokenizer } = library as unknown as Library

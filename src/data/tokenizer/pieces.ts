@@ -1,7 +1,8 @@
-/** From a piece of text to the numbers of its tokens: the library's WordPiece, byte-pair and unigram models, remembered. */
+/** From a piece of text to the numbers of its tokens: WordPiece, byte-pair and unigram models, remembered. */
 import { GraftError } from '../../base/errors.js'
 import { isPart, malformed, type Part, textOf, typeOf, unsupported } from './json.js'
-import { BPE, type LibraryModel, Unigram, WordPiece } from './library.js'
+import { BPE, WordPiece } from './library.js'
+import { unigram } from './unigram.js'
 
 export type ModelKind = 'WordPiece' | 'BPE' | 'Unigram' | 'WordLevel'
 
@@ -57,21 +58,24 @@ function wordLevel(part: Part): Made {
   }
 }
 
+interface Subwords {
+  readonly ids: ReadonlyMap<string, number>
+  readonly unknown: number | undefined
+  divide(piece: string): readonly string[]
+}
+
 function subwords(kind: 'WordPiece' | 'BPE' | 'Unigram', part: Part): Made {
   if (part.vocab === undefined) throw malformed('the vocabulary is missing')
   if (kind === 'BPE' && part.dropout) throw unsupported('dropout of merges, which is random')
   if (kind === 'BPE' && part.continuing_subword_prefix) throw unsupported('byte pairs with a continuing_subword_prefix')
-  const model = libraryModel(kind, part)
-  const ids = model.tokens_to_ids
-  const size = ids.size
-  const unknown = model.unk_token_id
+  const { ids, unknown, divide } = kind === 'Unigram' ? unigramModel(part) : libraryModel(kind, part)
   const fallback = kind === 'Unigram' && part.byte_fallback === true ? byteTokens(ids) : undefined
   return {
-    size,
+    size: ids.size,
     idOf: (token) => ids.get(token),
     encode(piece) {
       const found: number[] = []
-      for (const token of model([piece])) {
+      for (const token of divide(piece)) {
         const id = ids.get(token)
         const bytes = id === undefined ? fallback?.(token) : undefined
         if (bytes !== undefined) found.push(...bytes)
@@ -86,9 +90,14 @@ function subwords(kind: 'WordPiece' | 'BPE' | 'Unigram', part: Part): Made {
   }
 }
 
-function libraryModel(kind: 'WordPiece' | 'BPE' | 'Unigram', part: Part): LibraryModel {
-  if (kind === 'WordPiece') return new WordPiece(part)
-  return kind === 'BPE' ? new BPE(part) : new Unigram(part, '')
+function unigramModel(part: Part): Subwords {
+  const { ids, divide } = unigram(part)
+  return { ids, divide, unknown: typeof part.unk_id === 'number' ? part.unk_id : undefined }
+}
+
+function libraryModel(kind: 'WordPiece' | 'BPE', part: Part): Subwords {
+  const model = kind === 'WordPiece' ? new WordPiece(part) : new BPE(part)
+  return { ids: model.tokens_to_ids, unknown: model.unk_token_id, divide: (piece) => model([piece]) }
 }
 
 /** What is unknown, as the tokens `<0x00>` ... `<0xFF>` of its bytes, where the vocabulary has all of them. */

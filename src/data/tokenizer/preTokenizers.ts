@@ -2,14 +2,12 @@
 import { asParts, flagOf, type Part, textOf, typeOf, unsupported } from './json.js'
 import { SplitPreTokenizer } from './library.js'
 import { byteCharacters } from './normalizers.js'
-import { LETTER, NUMBER, PUNCTUATION, pattern, SPACE, WORD } from './unicode.js'
+import { known, PUNCTUATION, pattern, SPACE, WORD } from './unicode.js'
 
 export interface Piece {
   readonly text: string
   /** It stands where the original text begins. */
   readonly first: boolean
-  /** It goes on where words were given one by one: a word that others stand before, as after a space. */
-  readonly follows: boolean
 }
 
 export type PreTokenize = (piece: Piece) => readonly Piece[]
@@ -20,6 +18,13 @@ export function preTokenizer(part: Part | null): PreTokenize {
   const make = MAKERS[typeOf(part)]
   if (make === undefined) throw unsupported(`the pre-tokenizer ${typeOf(part)}`)
   return make(part)
+}
+
+/** Whether a word has other tokens where a space stands before it than where none does. */
+export function tellsSpaces(part: Part | null): boolean {
+  if (part === null) return false
+  if (part.type === 'Sequence') return asParts(part.pretokenizers, 'pretokenizers').some(tellsSpaces)
+  return part.type === 'ByteLevel' || (part.type === 'Metaspace' && schemeOf(part) !== 'always')
 }
 
 const MAKERS: Readonly<Record<string, (part: Part) => PreTokenize>> = {
@@ -35,7 +40,14 @@ const MAKERS: Readonly<Record<string, (part: Part) => PreTokenize>> = {
   Whitespace: () => matching(pattern(`[${WORD}]+|[^${WORD}${SPACE}]+`)),
   WhitespaceSplit: () => dividing(pattern(`${SPACE}+`), 'Removed'),
   Punctuation: (part) => dividing(pattern(PUNCTUATION), textOf(part, 'behavior', 'Isolated')),
-  Digits: (part) => dividing(pattern('\\p{N}'), flagOf(part, 'individual_digits', false) ? 'Isolated' : 'Contiguous'),
+  // Digits are told by Rust itself, whose tables are new.
+  Digits: (part) =>
+    dividing(
+      pattern('\\p{N}'),
+      flagOf(part, 'individual_digits', false) ? 'Isolated' : 'Contiguous',
+      false,
+      (text) => text,
+    ),
   CharDelimiterSplit(part) {
     const delimiter = textOf(part, 'delimiter')
     return dividing(pattern(`\\u{${delimiter.codePointAt(0)?.toString(16)}}`), 'Removed')
@@ -55,31 +67,34 @@ const MAKERS: Readonly<Record<string, (part: Part) => PreTokenize>> = {
   ByteLevel: byteLevel,
 }
 
+/** Files from before 2024 have add_prefix_space instead. */
+const schemeOf = (part: Part): string =>
+  textOf(part, 'prepend_scheme', flagOf(part, 'add_prefix_space', true) ? 'always' : 'never')
+
 function metaspace(part: Part): PreTokenize {
   const mark = textOf(part, 'replacement', '\u2581')
-  // Files from before 2024 have add_prefix_space instead.
-  const scheme = textOf(part, 'prepend_scheme', flagOf(part, 'add_prefix_space', true) ? 'always' : 'never')
+  const scheme = schemeOf(part)
   const divide = flagOf(part, 'split', true)
     ? dividing(pattern(mark.replace(/[()[\]{}/\-\\|^$.*+?]/g, '\\$&')), 'MergedWithNext')
     : (piece: Piece) => [piece]
   return (piece) => {
     let text = piece.text.replaceAll(' ', mark)
-    const start = scheme === 'always' || (scheme === 'first' && piece.first) || piece.follows
+    const start = scheme === 'always' || (scheme === 'first' && piece.first)
     if (start && !text.startsWith(mark)) text = mark + text
-    return divide({ ...piece, text, follows: false })
+    return divide({ ...piece, text })
   }
 }
 
 // The rule of GPT-2: words with the space before them, numbers, other runs, and spaces.
 const GPT2 = pattern(
-  `'s|'t|'re|'ve|'m|'ll|'d| ?${LETTER}+| ?${NUMBER}+| ?[^${SPACE}${LETTER}${NUMBER}]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
+  `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^${SPACE}\\p{L}\\p{N}]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
 )
 
 function byteLevel(part: Part): PreTokenize {
   const prefix = flagOf(part, 'add_prefix_space', true)
   const divide = flagOf(part, 'use_regex', true) ? dividing(GPT2, 'Isolated') : (piece: Piece) => [piece]
   return (piece) => {
-    const spaced = (prefix || piece.follows) && !piece.text.startsWith(' ')
+    const spaced = prefix && !piece.text.startsWith(' ')
     const whole = { ...piece, text: spaced ? ` ${piece.text}` : piece.text, follows: false }
     return divide(whole).map((one) => ({ ...one, text: byteCharacters(one.text) }))
   }
@@ -88,10 +103,10 @@ function byteLevel(part: Part): PreTokenize {
 /** Only what matches. */
 function matching(found: RegExp): PreTokenize {
   return (piece) =>
-    Array.from(piece.text.matchAll(found), (match) => ({
+    Array.from(known(piece.text).matchAll(found), ({ 0: match, index }) => ({
       ...piece,
-      text: match[0],
-      first: piece.first && match.index === 0,
+      text: piece.text.slice(index, index + match.length),
+      first: piece.first && index === 0,
     }))
 }
 
@@ -101,23 +116,26 @@ interface Span {
   readonly delimiter: boolean
 }
 
-/** Divides at what matches (or, inverted, at what does not), and does with it what the behaviour says. */
-function dividing(found: RegExp, behaviour: string, inverted = false): PreTokenize {
+/**
+ * Divides at what matches (or, inverted, at what does not), and does with it what the behaviour says.
+ *
+ * @param view how the text looks to the expression, at the same length
+ */
+function dividing(found: RegExp, behaviour: string, inverted = false, view = known): PreTokenize {
   const join = JOINS[behaviour]
   if (join === undefined) throw unsupported(`the splitting behaviour ${behaviour}`)
   return (piece) => {
     const spans: Span[] = []
     let at = 0
-    for (const { 0: match, index } of piece.text.matchAll(found)) {
+    for (const { 0: match, index } of view(piece.text).matchAll(found)) {
       if (index > at) spans.push({ start: at, end: index, delimiter: inverted })
       if (match.length > 0) spans.push({ start: index, end: index + match.length, delimiter: !inverted })
       at = index + match.length
     }
     if (at < piece.text.length) spans.push({ start: at, end: piece.text.length, delimiter: inverted })
-    return join(spans).map(({ start, end }, i) => ({
+    return join(spans).map(({ start, end }) => ({
       text: piece.text.slice(start, end),
       first: piece.first && start === 0,
-      follows: piece.follows && i === 0,
     }))
   }
 }

@@ -40,15 +40,7 @@ const LATER = {
     '11a3f-11a46 11a9a-11a9c 11a9e-11aa2 11b00-11b09 11be1 11c41-11c45 11c70-11c71 11ef7-11ef8 11f43-11f4f',
     '11fff 12ff1-12ff2 16d6d-16d6f 16e97-16e9a 16fe2 1e5ff 1e95e-1e95f',
   ].join(' '),
-  /** L */
-  letters: [
-    '88f c5c cdc a7ce-a7cf a7d2 a7d4 a7f1 10940-10959 10ec5-10ec7 11db0-11ddb 16ea0-16eb8 16ebb-16ed3',
-    '16ff2-16ff3 187f8-187ff 18d09-18d1e 18d80-18df2 1e6c0-1e6de 1e6e0-1e6e2 1e6e4-1e6e5 1e6e7-1e6ed',
-    '1e6f0-1e6f4 1e6fe-1e6ff 2b73a-2b73f 2cea2-2cead 323b0-33479',
-  ].join(' '),
-  /** N */
-  numbers: '11de0-11de9 16ff4-16ff6',
-  /** What a regular expression's \w matches. */
+  /** Letters, digits and marks that regular expressions do not know. */
   words: [
     '88f c5c cdc 1acf-1add 1ae0-1aeb a7ce-a7cf a7d2 a7d4 a7f1 10940-10959 10ec5-10ec7 10efa-10efb 11b60-11b67',
     '11db0-11ddb 11de0-11de9 16ea0-16eb8 16ebb-16ed3 16ff2-16ff6 187f8-187ff 18d09-18d1e 18d80-18df2',
@@ -75,9 +67,7 @@ const withMoved = (set: string, moved: string): string => `[${set}[${inside(move
 
 /** Unicode's White_Space; JavaScript's `\s` has the byte order mark besides and lacks U+0085. */
 export const SPACE = '\\p{White_Space}'
-export const LETTER = older('\\p{L}', LATER.letters)
-export const NUMBER = older('\\p{N}', LATER.numbers)
-export const WORD = older('\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}', LATER.words)
+export const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}'
 /** Also all that is neither letter, digit, space nor control in ASCII. */
 export const PUNCTUATION = withMoved(older('\\p{P}!-\\/:-@\\[-`\\{-~', LATER.punctuation), '166d 111c9')
 export const NONSPACING_MARK = withMoved(older('\\p{Mn}', LATER.nonspacing), '1734 1171e')
@@ -88,21 +78,30 @@ export const CONTROL = older('\\p{Cc}\\p{Cf}\\p{Co}', LATER.format)
 /** A regular expression with the classes above, which need its set notation. */
 export const pattern = (source: string, flags = 'g'): RegExp => new RegExp(source, `v${flags}`)
 
+const UNKNOWN = pattern(`[${inside(LATER.words)}]`)
+
+/** The text as a regular expression of the library sees it: of the same length, with unassigned characters for what is newer. */
+export const known = (text: string): string =>
+  text.replace(UNKNOWN, (character) => (character.length === 1 ? '\u0378' : '\u{1fffe}'))
+
 export type NormalForm = 'NFC' | 'NFD' | 'NFKC' | 'NFKD'
 
-const KEPT: Readonly<Record<NormalForm, RegExp | undefined>> = {
-  NFC: undefined,
-  NFD: pattern(`([${inside(LATER.NFD)}]+)`),
-  NFKC: pattern(`([${inside(LATER.NFKD)}]+)`),
-  NFKD: pattern(`([${inside(LATER.NFKD)}]+)`),
+/** What a normal form leaves as it is. A mark that is not known as one is not moved, and stops others. */
+const KEPT: Readonly<Record<NormalForm, RegExp>> = {
+  NFC: pattern(`([${inside(LATER.marks)}${inside(LATER.NFD)}]+)`),
+  NFD: pattern(`([${inside(LATER.marks)}${inside(LATER.NFD)}]+)`),
+  NFKC: pattern(`([${inside(LATER.marks)}${inside(LATER.NFKD)}]+)`),
+  NFKD: pattern(`([${inside(LATER.marks)}${inside(LATER.NFKD)}]+)`),
 }
+const COMPOSED = pattern(`[${inside(LATER.NFD)}]`)
 
-/** A Unicode normal form, without the decompositions of characters that are newer than the library's tables. */
+/** A Unicode normal form, as tables have it that are older than a JavaScript engine's. */
 export function normalForm(text: string, form: NormalForm): string {
   const kept = KEPT[form]
-  if (kept === undefined || text.search(kept) < 0) return text.normalize(form)
+  const part = (piece: string) => piece.normalize(form).replace(COMPOSED, (character) => character.normalize('NFD'))
+  if (text.search(kept) < 0) return part(text)
   return text
     .split(kept)
-    .map((part, i) => (i % 2 === 1 ? part : part.normalize(form)))
+    .map((piece, i) => (i % 2 === 1 ? piece : part(piece)))
     .join('')
 }
