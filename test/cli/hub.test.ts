@@ -1,6 +1,6 @@
 /** A backbone from the Hub through the command line: trained from, recorded, repeated without the Hub. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -63,6 +63,25 @@ test('train from it, see it recorded by its commit, repeat it offline after the 
   delete process.env.HF_HUB_OFFLINE
 })
 
+test('a model that Graft saved is a backbone from the Hub as well', async () => {
+  const saved = join(folder, 'out')
+  const own = readdirSync(saved, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    statSync(join(saved, path)).isFile(),
+  )
+  const mine = Object.fromEntries(own.map((path) => [path.replaceAll('\\', '/'), readFileSync(join(saved, path))]))
+  hub.repos.push({ id: 'org/mine', commit, files: mine })
+  const out = join(folder, 'further')
+  const options = ['--backbone', 'org/mine', '--out', out, '--epochs', '1', '--no-report']
+  const found = await graft(['train', join(folder, 'photos'), ...options], { cache: join(folder, 'cache') })
+  assert.equal(found.code, 0, found.stderr)
+  const { backbone } = json(join(out, 'graft.json')) as { backbone: Record<string, unknown> }
+  assert.deepEqual(backbone.source, { hub: 'org/mine', commit })
+  assert.equal(
+    backbone.architecture,
+    (json(join(saved, 'graft.json')) as { backbone: typeof backbone }).backbone.architecture,
+  )
+})
+
 test('inspect and rank take its name; a person sees what is fetched', async () => {
   const seen = await graft(['inspect', `org/net@${commit}`])
   assert.equal(seen.code, 0, seen.stderr)
@@ -92,9 +111,9 @@ test('backbones and cache say what lies here; one model is removed, and fetched 
   assert.equal(listed.cache.folder, join(folder, 'hf', 'hub'))
   assert.deepEqual(
     listed.cache.others.map(({ repo }) => repo),
-    ['org/net'],
+    ['org/mine', 'org/net'],
   )
-  assert.ok(listed.cache.bytes >= listed.cache.others[0]!.bytes && listed.cache.others[0]!.bytes > 20_000)
+  assert.ok(listed.cache.bytes > listed.cache.others[1]!.bytes && listed.cache.others[1]!.bytes > 20_000)
 
   const photos = objects(await graft(['backbones', '--kind', 'image', '--json']))[0] as typeof listed
   assert.deepEqual(
@@ -105,10 +124,10 @@ test('backbones and cache say what lies here; one model is removed, and fetched 
   const plain = await graft(['backbones'])
   assert.match(plain.stdout, /On the Hub, for texts[\s\S]*org\/net: \d+ kB/)
 
-  assert.match((await graft(['cache'], { cache })).stdout, /hf\/hub: 1 model of the Hub, \d+ kB\n {2}org\/net: \d+ kB/)
+  assert.match((await graft(['cache'], { cache })).stdout, /hf\/hub: 2 models of the Hub, \d+ kB\n {2}org\/mine: \d+ kB\n {2}org\/net: \d+ kB/)
   assert.equal((await graft(['cache', '--hub', 'org/net'], { cache })).code, 2)
   const wrong = await graft(['cache', 'clear', '--hub', 'org/nett'], { cache })
-  assert.match(wrong.stderr, /holds no model "org\/nett"[\s\S]*It holds: org\/net\./)
+  assert.match(wrong.stderr, /holds no model "org\/nett"[\s\S]*It holds: org\/mine, org\/net\./)
   const removed = await graft(['cache', 'clear', '--hub', 'org/net'], { cache })
   assert.match(removed.stdout, /Removed org\/net, \d+ kB/)
   assert.ok(!existsSync(join(folder, 'hf', 'hub', 'models--org--net')))
