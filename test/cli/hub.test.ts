@@ -124,7 +124,10 @@ test('backbones and cache say what lies here; one model is removed, and fetched 
   const plain = await graft(['backbones'])
   assert.match(plain.stdout, /On the Hub, for texts[\s\S]*org\/net: \d+ kB/)
 
-  assert.match((await graft(['cache'], { cache })).stdout, /hf\/hub: 2 models of the Hub, \d+ kB\n {2}org\/mine: \d+ kB\n {2}org\/net: \d+ kB/)
+  assert.match(
+    (await graft(['cache'], { cache })).stdout,
+    /hf\/hub: 2 models of the Hub, \d+ kB\n {2}org\/mine: \d+ kB\n {2}org\/net: \d+ kB/,
+  )
   assert.equal((await graft(['cache', '--hub', 'org/net'], { cache })).code, 2)
   const wrong = await graft(['cache', 'clear', '--hub', 'org/nett'], { cache })
   assert.match(wrong.stderr, /holds no model "org\/nett"[\s\S]*It holds: org\/mine, org\/net\./)
