@@ -1,6 +1,6 @@
 /** Constants of a graph: initializers and the outputs of Constant nodes. */
 import type { Graph, Node } from './graph.js'
-import type { Tensor } from './tensor.js'
+import { type Tensor, toInt64 } from './tensor.js'
 
 /** The tensor in a Constant node; single numbers and lists of numbers are attributes of their own. */
 export function constantTensor(node: Node): Tensor | undefined {
@@ -11,9 +11,9 @@ export function constantTensor(node: Node): Tensor | undefined {
     if (name === 'value_floats' && attribute.kind === 'floats')
       return { type: 'float32', dims: [attribute.value.length], data: Float32Array.from(attribute.value) }
     if (name === 'value_int' && attribute.kind === 'int')
-      return { type: 'int64', dims: [], data: BigInt64Array.of(BigInt(attribute.value)) }
+      return { type: 'int64', dims: [], data: BigInt64Array.of(toInt64(attribute.value)) }
     if (name === 'value_ints' && attribute.kind === 'ints')
-      return { type: 'int64', dims: [attribute.value.length], data: BigInt64Array.from(attribute.value, BigInt) }
+      return { type: 'int64', dims: [attribute.value.length], data: BigInt64Array.from(attribute.value, toInt64) }
   }
   return undefined
 }

@@ -82,7 +82,17 @@ export function float32(dims: readonly number[], data: Float32Array | readonly n
 }
 
 export function int64(dims: readonly number[], values: readonly number[]): Tensor {
-  return { type: 'int64', dims, data: BigInt64Array.from(values, (v) => BigInt(v)) }
+  return { type: 'int64', dims, data: BigInt64Array.from(values, toInt64) }
+}
+
+/**
+ * The nearest int64, without the fraction; the smallest for NaN, as processors convert it. The largest, "to the end" in Slice, is no number of JavaScript: 2^63 stands for it, which
+ * BigInt64Array would turn into the smallest.
+ */
+export function toInt64(value: number): bigint {
+  if (value >= 2 ** 63) return 2n ** 63n - 1n
+  if (!(value > -(2 ** 63))) return -(2n ** 63n)
+  return BigInt(Math.trunc(value))
 }
 
 /** A scalar or 1-d integer tensor from numbers. */

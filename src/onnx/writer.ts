@@ -4,7 +4,7 @@
  */
 import { GraftError } from '../base/errors.js'
 import type { Attribute, Dimension, Graph, Model, ModelFunction, Node, ValueInfo, ValueType } from '../graph/graph.js'
-import { byteSize, ELEMENT_TYPES, type Tensor } from '../graph/tensor.js'
+import { byteSize, ELEMENT_TYPES, type Tensor, toInt64 } from '../graph/tensor.js'
 import { encode } from './codec.js'
 import { ATTRIBUTE_TYPES, type Message } from './schema.js'
 import { bytesOf, type Placement, writeTensor } from './tensors.js'
@@ -195,11 +195,6 @@ function fromAttribute(
       break
   }
   return proto
-}
-
-/** 2^63 stands for the largest int64, as the reader has it. */
-function toInt64(value: number): bigint {
-  return value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value)
 }
 
 function fromFunction(f: ModelFunction): Message<'FunctionProto'> {

@@ -1,7 +1,7 @@
 /** Evaluating small operators on constants: the shape arithmetic that exporters write. */
 import { InternalError } from '../base/errors.js'
 import type { StaticType } from '../graph/graph.js'
-import { type ElementType, sizeOf, type Tensor, type TensorData, toNumbers } from '../graph/tensor.js'
+import { type ElementType, sizeOf, type Tensor, type TensorData, toInt64, toNumbers } from '../graph/tensor.js'
 
 /** A tensor of the type from plain numbers. Undefined for types that have no array of numbers here. */
 export function fromNumbers(type: ElementType, dims: readonly number[], values: readonly number[]): Tensor | undefined {
@@ -16,9 +16,9 @@ function arrayOf(type: ElementType, values: readonly number[]): TensorData | und
     case 'float64':
       return Float64Array.from(values)
     case 'int64':
-      return BigInt64Array.from(values, toInteger)
+      return BigInt64Array.from(values, toInt64)
     case 'uint64':
-      return BigUint64Array.from(values, toInteger)
+      return BigUint64Array.from(values, toUint64)
     case 'int32':
       return Int32Array.from(values)
     case 'uint32':
@@ -38,9 +38,9 @@ function arrayOf(type: ElementType, values: readonly number[]): TensorData | und
   }
 }
 
-function toInteger(value: number): bigint {
-  if (Number.isFinite(value)) return BigInt(Math.trunc(value))
-  return value > 0 ? 2n ** 63n - 1n : -(2n ** 63n)
+/** Larger than an int64 can be; a negative number stands for its bits, and BigUint64Array takes them. */
+function toUint64(value: number): bigint {
+  return Number.isFinite(value) ? BigInt(Math.trunc(value)) : toInt64(value)
 }
 
 type Fold = (inputs: readonly (Tensor | undefined)[], node: unknown, types: readonly StaticType[]) => readonly Tensor[]

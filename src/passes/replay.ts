@@ -6,7 +6,7 @@
 import { GraftError } from '../base/errors.js'
 import { computedAs, isWidened, toFloat32 } from '../graph/convert.js'
 import { type Attribute, attr, describeNode, type Graph, intAttribute, type Model, type Node } from '../graph/graph.js'
-import { ELEMENT_TYPES, elementTypeOf, sizeOf, type Tensor } from '../graph/tensor.js'
+import { ELEMENT_TYPES, elementTypeOf, sizeOf, type Tensor, toInt64 } from '../graph/tensor.js'
 import { checkInputs } from '../ops/arity.js'
 import type { GraphBuilder } from '../ops/builder.js'
 import type { Attributes, Operator, UpgradeContext } from '../ops/operator.js'
@@ -310,11 +310,11 @@ export function constantValue(node: Node): Tensor | undefined {
     if (name === 'value_float' && a.kind === 'float')
       return { type: 'float32', dims: [], data: Float32Array.of(a.value) }
     if (name === 'value_int' && a.kind === 'int')
-      return { type: 'int64', dims: [], data: BigInt64Array.of(BigInt(a.value)) }
+      return { type: 'int64', dims: [], data: BigInt64Array.of(toInt64(a.value)) }
     if (name === 'value_floats' && a.kind === 'floats')
       return { type: 'float32', dims: [a.value.length], data: Float32Array.from(a.value) }
     if (name === 'value_ints' && a.kind === 'ints')
-      return { type: 'int64', dims: [a.value.length], data: BigInt64Array.from(a.value, BigInt) }
+      return { type: 'int64', dims: [a.value.length], data: BigInt64Array.from(a.value, toInt64) }
   }
   return undefined
 }

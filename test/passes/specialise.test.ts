@@ -39,12 +39,34 @@ const chain = (nodes: Node[], initializers: [string, Tensor][] = [], opset = 17)
     opset,
   )
 
+/** The largest int64 as exporters write it, in the attribute of a Constant and as a tensor. */
+const END: readonly [string, Node[], [string, Tensor][]][] = [
+  ['an attribute', [node('Constant', [], ['end'], { value_ints: attr.ints([2 ** 63]) })], []],
+  ['an initializer', [], [['end', { type: 'int64', dims: [1], data: BigInt64Array.of(2n ** 63n - 1n) }]]],
+  [
+    'a tensor that is computed',
+    [node('Concat', ['none', 'most'], ['end'], { axis: attr.int(0) })],
+    [
+      ['most', { type: 'int64', dims: [1], data: BigInt64Array.of(2n ** 63n - 1n) }],
+      ['none', int64Vector([])],
+    ],
+  ],
+]
+
 describe('reading a model', () => {
   let engine: Engine
   before(async () => {
     engine = await openEngine({ threads: 1 })
   })
   after(() => engine.close())
+
+  for (const [where, made, stored] of END)
+    it(`slices to the end where that is the largest integer of all, in ${where}`, () => {
+      const last = [node('Slice', ['x', 'start', 'end', 'axes'], ['y'])]
+      const source = chain([...made, ...last], [...stored, ['start', int64Vector([-1])], ['axes', int64Vector([1])]])
+      const { builder: g, value: at } = read(source)
+      assert.deepEqual(g.shape(at('y')), [2, 1])
+    })
 
   it('reads float16 and float64 weights, inputs and casts as float32', async () => {
     const values = HALVES.map(([, v]) => v)
