@@ -71,7 +71,11 @@ export function inspectModel(
   const parameters = listParameters(model)
   const blocks = findBlocks(model, head.features)
   const stops = refusedNodes(model, supports)
-  const inspected = inspectBlocks(blocks, parameters, stops, head)
+  // What is not known cannot run either; what only has no gradient can.
+  const unknown = blocks.flatMap((block) => block.nodes).find((node) => supports(node).kind === 'unknown')
+  const inspected = inspectBlocks(blocks, parameters, stops, head).map((block) =>
+    unknown === undefined ? block : { ...block, trains: false },
+  )
   const types: Partial<Record<ElementType, number>> = {}
   const byRole = { weight: 0, bias: 0, 'norm scale': 0, 'norm shift': 0 }
   let numbers = 0
@@ -100,9 +104,15 @@ export function inspectModel(
     batchNorm: graph.nodes.some((node) => node.opType === 'BatchNormalization') ? 'present' : 'folded or absent',
     head,
     blocks: inspected,
-    image: imageUse(model, options.name ?? 'The model'),
+    image:
+      unknown === undefined
+        ? imageUse(model, options.name ?? 'The model')
+        : { usable: false, why: `${describeNode(unknown)} is not known.` },
     refused: Array.from(stops, ([node, reason]) => ({ node: describeNode(node), reason })),
-    trainable: sentence(inspected, head),
+    trainable:
+      unknown === undefined
+        ? sentence(inspected, head)
+        : `Nothing can train: what computes "${head.features}" holds an operator that is not known.`,
   }
 }
 

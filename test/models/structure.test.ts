@@ -239,6 +239,11 @@ test('inspecting says what can train and what stands in the way', () => {
   assert.deepEqual(blocked.refused, [{ node: '[Add blocks.4.add]', reason: 'because' }])
   assert.match(blocked.trainable, /the last 12 of 18 blocks can train; "block.5"/)
   assert.deepEqual(blocked.operators.find((o) => o.operator === 'Add')?.support, 'refuse')
+  assert.equal(blocked.image.usable, true)
+  const unknown = inspectModel(bundled(), (n) => ({ kind: n.name === 'blocks.4.add' ? 'unknown' : 'rule' }))
+  assert.deepEqual(unknown.image, { usable: false, why: '[Add blocks.4.add] is not known.' })
+  assert.match(unknown.trainable, /^Nothing can train/)
+  assert.ok(unknown.blocks.every((block) => !block.trains))
   const text = model({
     inputs: [value('ids', ['n', 't'], 'int64')],
     outputs: [value('y', ['n', 't'], 'int64')],

@@ -18,7 +18,11 @@ export function checkEqual(assembled: Matrix, trained: Matrix): void {
       largest = Math.max(largest, Math.abs(value))
       difference = Math.max(difference, Math.abs(value - row(assembled, i)[c]!))
     })
-  if (compared === 0 || !(difference <= TOLERANCE * largest))
+  if (compared === 0)
+    throw new GraftError('The trained network gives no numbers, only NaN: training diverged.', {
+      remedy: 'Nothing was saved. Lower the learning rate (--lr), or let it be found (--find-lr).',
+    })
+  if (!(difference <= TOLERANCE * largest))
     throw new GraftError(
       `The model to be saved does not give the logits that were trained: they differ by ${difference.toPrecision(3)}, the largest being ${largest.toPrecision(3)}.`,
       { remedy: 'Nothing was saved. Please report this with the backbone that was used.' },
