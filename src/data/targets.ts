@@ -106,3 +106,19 @@ export function isKnown(targets: Targets, row: number): boolean {
       return true
   }
 }
+
+/** What the targets say of a sample, as one text for people; equal texts are equal targets. */
+export function labelReader(targets: Targets): (row: number) => string {
+  switch (targets.kind) {
+    case 'number':
+      return (row) => String(targets.values[row])
+    case 'multi-label': {
+      const { classes, labels } = targets
+      return (row) => classes.filter((_, c) => labels[row * classes.length + c] === 1).join(', ') || 'none'
+    }
+    case 'token-labels':
+      return (row) => Array.from(targets.labels[row]!, (label) => targets.classes[label] ?? '?').join(' ')
+    default:
+      return (row) => targets.classes[targets.labels[row]!] ?? 'no label'
+  }
+}

@@ -1,5 +1,6 @@
 /** Records of a file of separated fields (CSV, TSV), with their line numbers. The grammar is csv-parse's. */
 import { type CsvError, parse } from 'csv-parse'
+import { yieldTurn } from '#platform'
 import { GraftError, messageOf } from '../../base/errors.js'
 
 export interface Dialect {
@@ -43,17 +44,15 @@ export async function* records(
     relax_quotes: true,
     relax_column_count: true,
     max_record_size: LONGEST,
-    on_record: (fields: string[]) => {
-      if (fields.length > 1 || fields[0]!.trim() !== '') batch.push({ line, fields })
-      line++
-      for (const field of fields) line += occurrences(field, end)
-      return null
-    },
   })
   const failed = (error: Error) => refusal(name, line, error)
   // Every failure is handed to the write or the end that met it.
   parser.on('error', () => undefined)
-  parser.resume()
+  parser.on('data', (fields: string[]) => {
+    if (fields.length > 1 || fields[0]!.trim() !== '') batch.push({ line, fields })
+    line++
+    for (const field of fields) line += occurrences(field, end)
+  })
   const write = (text: string) =>
     new Promise<void>((resolve, reject) => {
       parser.write(text, (error) => (error ? reject(failed(error)) : resolve()))
@@ -67,12 +66,14 @@ export async function* records(
     if (open) {
       // The parser looks ahead: blank lines let it see the end of the last complete record.
       await write(end.repeat(8))
+      await yieldTurn()
       if (batch.length > 0) yield batch
       return
     }
     await new Promise<void>((resolve, reject) => {
       parser.once('error', (error) => reject(failed(error)))
-      parser.end(resolve)
+      parser.once('end', resolve)
+      parser.end()
     })
     if (batch.length > 0) yield batch
   } finally {

@@ -155,13 +155,18 @@ class Reader {
   /** Positions of the samples that have a label; the others are left out. Undefined where all have one. */
   #known(targets: Targets): Int32Array | undefined {
     const count = countOf(targets)
-    const known: number[] = []
     const column = JSON.stringify(this.#columns.labels[0])
     const all = this.#store.table()
-    for (let i = 0; i < count; i++)
-      if (isKnown(targets, i)) known.push(i)
-      else this.skips.add({ id: all.at(i)!.id, kind: 'unlabelled', reason: `has no label in ${column}` })
-    return known.length === count ? undefined : Int32Array.from(known)
+    let unknown = 0
+    for (let i = 0; i < count; i++) {
+      if (isKnown(targets, i)) continue
+      unknown++
+      this.skips.add({ id: all.at(i)!.id, kind: 'unlabelled', reason: `has no label in ${column}` })
+    }
+    if (unknown === 0) return undefined
+    const known = new Int32Array(count - unknown)
+    for (let i = 0, to = 0; i < count; i++) if (isKnown(targets, i)) known[to++] = i
+    return known
   }
 
   #nothing(): GraftError {
