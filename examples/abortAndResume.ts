@@ -17,5 +17,5 @@ const run = resume(out)
 for await (const event of run)
   if (event.type === 'epoch') console.log(`epoch ${event.epoch} of ${event.epochs}, loss ${event.trainLoss.toFixed(3)}`)
 const { model, evaluation } = await run
-console.log(`accuracy ${evaluation?.accuracy.toFixed(3)}`)
+console.log(`accuracy ${evaluation?.accuracy?.toFixed(3)}`)
 await model.close()

@@ -2,9 +2,23 @@
 export { GraftError, UsageError } from './base/errors.js'
 export type { CsvColumns } from './data/csv.js'
 export { type ImageItem, type ImagesOptions, images } from './data/images.js'
+export type {
+  MultiLabelTargets,
+  NumberTargets,
+  OrdinalTargets,
+  SingleLabelTargets,
+  Targets,
+  TokenTargets,
+} from './data/targets.js'
+export type { TargetKind, TextItem, TextsOptions } from './data/text/options.js'
+export { texts } from './data/text/texts.js'
+export type { ColumnChoice, ColumnRole, SampleTable, TextDataset, TextSample } from './data/text/types.js'
 export type { ImageDataset, ImageSample, SkipKind, SkippedFile, Split } from './data/types.js'
 export type { Reliability, ReliabilityBin, Temperature } from './evaluate/calibration.js'
-export type { ClassFigures, Evaluation } from './evaluate/evaluation.js'
+export type { LabelFigures, LabelsEvaluation } from './evaluate/evaluateLabels.js'
+export type { NumberEvaluation } from './evaluate/evaluateNumber.js'
+export type { EntityFigures, WordsEvaluation } from './evaluate/evaluateWords.js'
+export type { ClassEvaluation, ClassFigures, Evaluation, OrderFigures } from './evaluate/evaluation.js'
 export type { Difference, Interval } from './evaluate/intervals.js'
 export type { AccuracyPoint, LabelCurve } from './evaluate/labelCurve.js'
 export type { Estimate, LabelsNeeded } from './evaluate/learningCurve.js'
@@ -17,6 +31,7 @@ export type {
   CurvePanel,
   DataSummary,
   LikelyLabelError,
+  Measure,
   MemoryUse,
   Mistake,
   Phase,
@@ -25,9 +40,13 @@ export type {
   Reproduction,
   Resources,
   Robustness,
+  SampleNouns,
+  Scatter,
   ScratchComparison,
   Skipped,
+  Truncation,
   Warning,
+  WrongAnswer,
 } from './evaluate/report/data.js'
 export { renderReport } from './evaluate/report.js'
 export type { Dimension, ValueInfo } from './graph/graph.js'
@@ -60,19 +79,23 @@ export type {
   TrainingDescription,
 } from './tasks/anyModel/trainingFiles.js'
 export type { ModelComparison } from './tasks/images/compareModels.js'
-export {
-  type EvaluateOptions,
-  type ImageModel,
-  loadModel,
-  type ModelEvaluation,
-  type ModelOptions,
-  type Photo,
-  type PhotoResult,
-  type Prediction,
-  type PredictOptions,
-} from './tasks/images/model.js'
+export type { ImageModel, PhotoEvaluation, PhotoResult } from './tasks/images/model.js'
 export { type FileInspection, inspectFile } from './tasks/inspect.js'
+export { loadModel, type Model } from './tasks/loadModel.js'
 export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/rank.js'
+export type { TextModel } from './tasks/texts/model.js'
+export type {
+  EvaluateOptions,
+  LabelledData,
+  ModelEvaluation,
+  ModelOptions,
+  Photo,
+  Prediction,
+  PredictOptions,
+  SampleResult,
+  Text,
+  TrainedModel,
+} from './tasks/trainedModel.js'
 export {
   type FeatureExtractionOptions,
   type FineTuningOptions,
@@ -84,6 +107,7 @@ export type { TrainInput, TrainOptions } from './tasks/training/trainOptions.js'
 export {
   type ResumeOptions,
   resume,
+  type Source,
   type TransferOptions,
   type TransferResult,
   transfer,

@@ -1,5 +1,6 @@
 /** A run's events as lines for a person. */
-import { duration, percent, percentInterval } from '../evaluate/format.js'
+import { figureText, intervalText } from '../evaluate/figures.js'
+import { duration, percent } from '../evaluate/format.js'
 import { visible } from '../evaluate/summary.js'
 import type { EventOf, RunEvent } from '../techniques/run/events.js'
 
@@ -47,10 +48,13 @@ function describeEpoch(event: EventOf<'epoch'>): string {
 }
 
 function describeMetric(event: EventOf<'metric'>): string {
+  // A number's figures are in its own unit, or have none.
+  const share = !/R2|error|distance/.test(event.name)
+  const text = (value: number) => figureText({ value, share })
   const interval =
     event.low === undefined || event.high === undefined
       ? ''
-      : ` (95% interval ${percentInterval({ low: event.low, high: event.high })})`
-  const n = event.n === undefined ? '' : `, ${event.n} photos`
-  return `${event.name} on ${event.on}${n}: ${percent(event.value)}${interval}`
+      : ` (95% interval ${intervalText({ interval: { low: event.low, high: event.high }, share })})`
+  const n = event.n === undefined ? '' : `, n = ${event.n}`
+  return `${event.name} on ${event.on}${n}: ${text(event.value)}${interval}`
 }

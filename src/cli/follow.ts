@@ -6,13 +6,14 @@ import { quoted } from './output.js'
 
 export async function follow(run: Run<TransferResult>, { output }: CommandContext): Promise<number> {
   for await (const event of run) output.event(event)
-  const { report, out, reportPath } = await run
+  const { report, out, reportPath, model } = await run
   output.end()
   const { summaryLines } = await import('../evaluate/summary.js')
   output.line('')
   for (const { text, kind } of summaryLines(report)) output.line(text, kind)
   output.line('')
   if (reportPath !== undefined) output.line(`Look at ${quoted(reportPath)}`)
-  if (out !== undefined) output.line(`Use it: npx graft-ml predict ${quoted(out)} photo.jpg`)
+  if (out !== undefined)
+    output.line(`Use it: npx graft-ml predict ${quoted(out)} ${model.kind === 'images' ? 'photo.jpg' : "'A text.'"}`)
   return 0
 }

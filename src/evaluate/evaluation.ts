@@ -1,11 +1,14 @@
 /**
- * All figures of one classifier on one split, as one JSON-like object: what `graft evaluate --json` prints, what the model
- * folder keeps and what the report shows.
+ * All figures of one model on one split, as one JSON-like object: what `graft evaluate --json` prints, what the model
+ * folder keeps and what the report shows. Here those of a classifier; beside it those of several labels, numbers and words.
  */
 import { argmaxRows, type Matrix } from '../base/matrix.js'
 import type { Random } from '../base/random.js'
 import { reliability } from './calibration.js'
-import { type Interval, macroF1Interval, wilsonInterval } from './intervals.js'
+import type { LabelsEvaluation } from './evaluateLabels.js'
+import type { NumberEvaluation } from './evaluateNumber.js'
+import type { WordsEvaluation } from './evaluateWords.js'
+import { bootstrapInterval, type Interval, macroF1Interval, wilsonInterval } from './intervals.js'
 import { accuracy, classScores, confusionMatrix, logLoss, macroF1, topKAccuracy } from './metrics.js'
 
 export interface ClassFigures {
@@ -18,7 +21,22 @@ export interface ClassFigures {
   readonly recallInterval: Interval
 }
 
-export interface Evaluation {
+/** What was measured: of one class a sample, of several labels, of a number, or of a class a word. */
+export type Evaluation = ClassEvaluation | LabelsEvaluation | NumberEvaluation | WordsEvaluation
+
+/** Classes in an order: how far off the answers are. */
+export interface OrderFigures {
+  /** Mean distance between the predicted and the true class, in classes. */
+  readonly mae: number
+  /** Percentile bootstrap, 95 %. */
+  readonly maeInterval: Interval
+  /** Cohen's kappa with quadratic weights (Cohen 1968): 1 for perfect agreement, 0 for chance. */
+  readonly kappa: number
+  readonly kappaInterval: Interval
+}
+
+export interface ClassEvaluation {
+  readonly kind: 'classes'
   /** Number of samples. */
   readonly n: number
   readonly accuracy: number
@@ -36,12 +54,15 @@ export interface Evaluation {
   readonly perClass: readonly ClassFigures[]
   /** confusion[truth][predicted]. */
   readonly confusion: readonly (readonly number[])[]
+  /** Where the classes have an order. */
+  readonly order?: OrderFigures
 }
 
 /**
  * Scores probabilities (N, C) against labels.
  *
  * @param random for the bootstrap; the same generator gives the same interval.
+ * @param ordered whether the classes go from low to high
  * @throws RangeError where there are no samples, or labels and rows differ in number.
  */
 export function evaluate(
@@ -49,7 +70,8 @@ export function evaluate(
   labels: ArrayLike<number>,
   classNames: readonly string[],
   random: Random,
-): Evaluation {
+  ordered = false,
+): ClassEvaluation {
   const classes = classNames.length
   const n = probabilities.rows
   if (n === 0) throw new RangeError('there is nothing to evaluate: no samples')
@@ -60,6 +82,7 @@ export function evaluate(
   const confusion = confusionMatrix(labels, predictions, classes)
   const share = accuracy(labels, predictions)
   return {
+    kind: 'classes',
     n,
     accuracy: share,
     accuracyInterval: wilsonInterval(Math.round(share * n), n),
@@ -79,5 +102,52 @@ export function evaluate(
     confusion: Array.from({ length: classes }, (_, k) =>
       Array.from(confusion.counts.subarray(k * classes, (k + 1) * classes)),
     ),
+    ...(ordered ? { order: orderFigures(labels, predictions, classes, random) } : {}),
   }
+}
+
+function orderFigures(
+  labels: ArrayLike<number>,
+  predictions: ArrayLike<number>,
+  classes: number,
+  random: Random,
+): OrderFigures {
+  const n = labels.length
+  const all = Int32Array.from({ length: n }, (_, i) => i)
+  const mae = (rows: Int32Array) =>
+    rows.reduce((sum, i) => sum + Math.abs(labels[i]! - predictions[i]!), 0) / rows.length
+  const kappa = (rows: Int32Array) => quadraticKappa(labels, predictions, classes, rows)
+  return {
+    mae: mae(all),
+    maeInterval: bootstrapInterval(n, mae, random.fork('mae')),
+    kappa: kappa(all),
+    kappaInterval: bootstrapInterval(n, kappa, random.fork('kappa')),
+  }
+}
+
+/**
+ * 1 - sum w_ij O_ij / sum w_ij E_ij over classes i (true) and j (predicted), with w_ij = (i - j)^2, O the counts and E what the
+ * margins alone would give. 1 where every answer is right and all are the same; NaN without samples.
+ */
+function quadraticKappa(
+  labels: ArrayLike<number>,
+  predictions: ArrayLike<number>,
+  classes: number,
+  rows: Int32Array,
+): number {
+  const truth = new Float64Array(classes)
+  const found = new Float64Array(classes)
+  let observed = 0
+  for (const i of rows) {
+    truth[labels[i]!] = truth[labels[i]!]! + 1
+    found[predictions[i]!] = found[predictions[i]!]! + 1
+    observed += (labels[i]! - predictions[i]!) ** 2
+  }
+  let expected = 0
+  truth.forEach((t, i) => {
+    found.forEach((f, j) => {
+      expected += ((i - j) ** 2 * t * f) / rows.length
+    })
+  })
+  return expected === 0 ? (observed === 0 ? 1 : 0) : 1 - observed / expected
 }

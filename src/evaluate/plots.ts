@@ -176,6 +176,39 @@ export function barChart(chart: BarChart): string {
   })
 }
 
+export interface ScatterChart extends Described {
+  readonly xLabel: string
+  readonly yLabel: string
+  readonly points: readonly Point[]
+}
+
+/** Dots over a dashed diagonal, both axes over one range. */
+export function scatterChart({ description, xLabel, yLabel, points }: ScatterChart): string {
+  const values = points.flatMap(({ x, y }) => [x, y])
+  const low = values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY)
+  const high = values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
+  const edge = 0.03 * (high - low || 1)
+  const domain = [low - edge, high + edge]
+  return draw(description, {
+    width: 440,
+    height: 400,
+    marginLeft: 52,
+    marginBottom: 40,
+    x: { label: xLabel, domain, grid: true, ticks: 6 },
+    y: { label: yLabel, domain, grid: true, ticks: 6 },
+    marks: [
+      Plot.line(
+        [
+          [low, low],
+          [high, high],
+        ],
+        { stroke: MUTED, strokeDasharray: '4 4' },
+      ),
+      Plot.dot(points, { x: 'x', y: 'y', r: 2.5, fill: seriesColour(0), fillOpacity: 0.45 }),
+    ],
+  })
+}
+
 /** Accuracy against confidence by bin, with Wilson intervals; dots grow with the bin's samples. On the diagonal is calibrated. */
 export function reliabilityDiagram(reliability: Reliability, description: string): string {
   const bins = reliability.bins

@@ -16,6 +16,7 @@ import { labelErrors, mistakes } from './report/mistakes.js'
 import { type Section, section } from './report/parts.js'
 import { reproduction } from './report/reproduction.js'
 import { resources } from './report/resources.js'
+import { scatter } from './report/scatter.js'
 import { STYLE } from './report/style.js'
 import { warnings } from './report/warnings.js'
 
@@ -25,13 +26,14 @@ const SECTIONS: readonly (readonly [id: string, title: string, body: (data: Repo
   ['warnings', 'Before you trust these figures', warnings],
   ['candidates', 'What was tried', candidates],
   ['benefits', 'What transfer bought you', benefits],
+  ['numbers', 'Predicted and true', scatter],
   ['classes', 'Class by class', classes],
   ['confusion', 'What is confused with what', confusion],
   ['mistakes', 'Worst mistakes', mistakes],
   ['label-errors', 'Likely label errors', labelErrors],
   ['curves', 'Learning curves', curves],
   ['calibration', 'Can the confidence be trusted?', calibration],
-  ['data', 'The photos', dataSummary],
+  ['data', 'The data', dataSummary],
   ['skipped', 'Left out', skipped],
   ['resources', 'Time and memory', resources],
   ['reproduction', 'Do it again', reproduction],

@@ -2,9 +2,11 @@
  * The report's findings as plain lines for a terminal. Each line says what it is, so that the command line can colour it; the
  * text has no colour codes, and control characters in users' names cannot act on the terminal.
  */
+import type { Evaluation } from './evaluation.js'
+import { figureText, intervalText, mainFigure } from './figures.js'
 import { counted, duration, grouped, percent, percentInterval, points } from './format.js'
 import { labelsText } from './labelCurve.js'
-import type { Benefits, ReportData } from './report/data.js'
+import { type Benefits, nounsOf, type ReportData } from './report/data.js'
 
 export interface SummaryLine {
   readonly kind: 'headline' | 'heading' | 'text' | 'warning' | 'blank'
@@ -36,48 +38,80 @@ export function summaryLines(data: ReportData): SummaryLine[] {
 function headline(data: ReportData): SummaryLine[] {
   const { evaluation, baselines = [] } = data
   if (evaluation === undefined) return [{ kind: 'headline', text: visible(data.title) }]
+  const { one, many } = nounsOf(data)
+  const figure = mainFigure(evaluation)
+  const samples = `${counted(evaluation.n, one, many)} in the ${visible(evaluation.split)} split`
+  const main =
+    evaluation.kind === 'classes'
+      ? `${figureText(figure)} of ${samples} named correctly`
+      : `${figure.name} ${figureText(figure)} on ${samples}`
   const lines: SummaryLine[] = [
-    {
-      kind: 'headline',
-      text: `${percent(evaluation.accuracy)} of ${counted(evaluation.n, 'photo')} in the ${visible(evaluation.split)} split named correctly (95% interval ${percentInterval(evaluation.accuracyInterval)})`,
-    },
-    text(
-      `Macro F1 ${percent(evaluation.macroF1)} (${percentInterval(evaluation.macroF1Interval)}), calibration error ${percent(evaluation.ece)}`,
-    ),
+    { kind: 'headline', text: `${main} (95% interval ${intervalText(figure)})` },
+    text(more(evaluation)),
   ]
   if (baselines.length > 0) {
     lines.push(
       text(
-        `For comparison: ${baselines.map((one) => `${visible(one.name).toLowerCase()} ${percent(one.accuracy)}`).join(', ')}`,
+        `For comparison: ${baselines.map((other) => `${visible(other.name).toLowerCase()} ${figureText({ value: other.accuracy, share: figure.share })}`).join(', ')}`,
       ),
     )
   }
   return lines
 }
 
+/** The second line. */
+function more(evaluation: Evaluation): string {
+  switch (evaluation.kind) {
+    case 'classes': {
+      const { macroF1, macroF1Interval, ece, order } = evaluation
+      const distance =
+        order === undefined
+          ? ''
+          : `, mean distance ${order.mae.toFixed(2)} classes, quadratic kappa ${order.kappa.toFixed(2)}`
+      return `Macro F1 ${percent(macroF1)} (${percentInterval(macroF1Interval)}), calibration error ${percent(ece)}${distance}`
+    }
+    case 'labels':
+      return `Macro F1 ${percent(evaluation.macroF1)} (${percentInterval(evaluation.macroF1Interval)}), all labels right ${percent(evaluation.accuracy)}`
+    case 'number':
+      return `Mean absolute error ${figureText({ value: evaluation.mae, share: false })} (${intervalText({ interval: evaluation.maeInterval, share: false })}), root mean squared error ${figureText({ value: evaluation.rmse, share: false })}`
+    case 'words': {
+      const { entities, accuracy, words } = evaluation
+      const found =
+        entities === undefined
+          ? ''
+          : `Precision ${percent(entities.precision)}, recall ${percent(entities.recall)} of entities; `
+      return `${found}${percent(accuracy)} of ${counted(words, 'word')} right`
+    }
+  }
+}
+
 function candidates({ candidates: tried }: ReportData): SummaryLine[] {
   if (tried === undefined || tried.items.length === 0) return []
   const rows = tried.items.map((item) => [
     `${item.kept ? '*' : ' '} ${visible(item.name)}`,
-    percent(item.accuracy),
+    figureText({ value: item.accuracy, share: tried.measure?.share ?? true }),
     item.seconds === undefined ? '' : duration(item.seconds),
   ])
   return [
-    { kind: 'heading', text: `Tried (accuracy on ${visible(tried.split)}, * kept)` },
+    { kind: 'heading', text: `Tried (${tried.measure?.name ?? 'accuracy'} on ${visible(tried.split)}, * kept)` },
     ...columns(rows).map(text),
     text(visible(tried.reason)),
   ]
 }
 
-function classTable({ evaluation }: ReportData): SummaryLine[] {
-  if (evaluation === undefined) return []
-  const many = evaluation.perClass.length > MOST_CLASSES
+function classTable(data: ReportData): SummaryLine[] {
+  const { evaluation } = data
+  if (evaluation === undefined || evaluation.kind === 'number') return []
+  const entities = evaluation.kind === 'words' ? evaluation.entities : undefined
+  const all = entities?.perType ?? evaluation.perClass
+  const noun = entities !== undefined ? 'entities' : evaluation.kind === 'words' ? 'words' : nounsOf(data).many
+  const many = all.length > MOST_CLASSES
   const shown = many
-    ? evaluation.perClass
+    ? all
         .filter((row) => row.support > 0)
         .toSorted((a, b) => a.f1 - b.f1)
         .slice(0, WEAKEST)
-    : evaluation.perClass
+    : all
   const rows = shown.map((row) => [
     shorten(visible(row.name)),
     percent(row.precision),
@@ -86,14 +120,14 @@ function classTable({ evaluation }: ReportData): SummaryLine[] {
     grouped(row.support),
   ])
   const [head, ...body] = columns([
-    [many ? `Weakest ${shown.length}` : 'Class', 'precision', 'recall', 'F1', 'photos'],
+    [many ? `Weakest ${shown.length}` : 'Class', 'precision', 'recall', 'F1', noun],
     ...rows,
   ])
   return [{ kind: 'heading', text: head! }, ...body.map(text)]
 }
 
 function confusions({ evaluation, classes }: ReportData): SummaryLine[] {
-  if (evaluation === undefined) return []
+  if (evaluation === undefined || !('confusion' in evaluation)) return []
   const pairs = evaluation.confusion
     .flatMap((row, truth) => row.map((count, predicted) => ({ truth, predicted, count })))
     .filter((pair) => pair.truth !== pair.predicted && pair.count > 0)
@@ -147,14 +181,20 @@ function benefits(found: Benefits | undefined): SummaryLine[] {
   return lines.length === 0 ? [] : [{ kind: 'heading', text: 'What transfer bought you' }, ...lines]
 }
 
-function remarks({ warnings = [], labelErrors, skipped }: ReportData): SummaryLine[] {
+function remarks({ warnings = [], labelErrors, skipped, nouns, truncation }: ReportData): SummaryLine[] {
+  const { one, many } = nounsOf({ nouns })
   const lines: SummaryLine[] = warnings.map(({ title }) => ({ kind: 'warning', text: visible(title) }))
   if (labelErrors !== undefined && labelErrors.found > 0) {
     lines.push({
       kind: 'warning',
-      text: `${counted(labelErrors.found, 'photo')} may carry the wrong label: the report shows them`,
+      text: `${counted(labelErrors.found, one, many)} may carry the wrong label: the report shows them`,
     })
   }
+  if (truncation !== undefined && truncation.cut > 0)
+    lines.push({
+      kind: 'warning',
+      text: `${counted(truncation.cut, one, many)} longer than ${truncation.maxLength} tokens: cut (--max-length)`,
+    })
   if (skipped !== undefined && skipped.total > 0)
     lines.push({ kind: 'warning', text: `${counted(skipped.total, 'file')} left out: the report says why` })
   return lines

@@ -19,6 +19,7 @@ import {
 import { GraftError, UsageError } from '../base/errors.js'
 import type { Model } from '../graph/graph.js'
 import { needsDataFile, writeModel, writeModelInTwoFiles } from '../onnx/writer.js'
+import { configOf } from './folderConfig.js'
 import { isObject, type Json, type Licence, labelsOf, readJson, readLicence } from './folderFiles.js'
 import { openModel } from './modelFile.js'
 import { FORMAT, type GraftRecord, type RecordContents, readRecord } from './record.js'
@@ -31,38 +32,6 @@ const STAGING = '.graft-new'
 const COMMIT = '.graft-commit.json'
 const RECORD = 'graft.json'
 
-/**
- * Model types that transformers.js 4 loads for image classification. The graph decides what is computed; the type only
- * has to be one that it knows.
- */
-export const IMAGE_CLASSIFICATION_TYPES: ReadonlySet<string> = new Set([
-  'vit',
-  'ijepa',
-  'pvt',
-  'vit_msn',
-  'fastvit',
-  'mobilevit',
-  'mobilevitv2',
-  'beit',
-  'deit',
-  'hiera',
-  'convnext',
-  'convnextv2',
-  'dinov2',
-  'dinov2_with_registers',
-  'resnet',
-  'swin',
-  'segformer',
-  'efficientnet',
-  'mobilenet_v1',
-  'mobilenet_v2',
-  'mobilenet_v3',
-  'mobilenet_v4',
-])
-
-/** Written where the backbone's own type is not in that list. */
-const GENERIC = { model_type: 'resnet', architectures: ['ResNetForImageClassification'] }
-
 /** What a kind of data puts into the folder. */
 export interface FolderParts {
   /** As Hugging Face names it: 'image-classification'. */
@@ -73,6 +42,14 @@ export interface FolderParts {
   readonly preprocessor?: Json | undefined
   /** Height and width of the input, for photos. */
   readonly inputSize?: readonly [number, number] | undefined
+  /** Of texts: what is predicted, as `Targets` calls it. */
+  readonly target?: string | undefined
+  /** Of texts: Hugging Face's `problem_type`. */
+  readonly problem?: string | undefined
+  /** Of texts: tokens that are read at most. */
+  readonly maxLength?: number | undefined
+  /** Further files of the backbone's that belong to the model, by their path: the tokenizer's. */
+  readonly files?: Readonly<Record<string, string>> | undefined
 }
 
 export interface ModelFolderContents extends Omit<FolderParts, 'task'> {
@@ -94,32 +71,14 @@ export interface LoadedModelFolder {
   readonly model: Model
   readonly labels: readonly string[]
   readonly config: Json
-  readonly preprocessor: Json
+  /** For photos. */
+  readonly preprocessor: Json | undefined
+  /** For texts: the tokenizer's files. */
+  readonly files: Readonly<Record<string, string>>
   readonly record: GraftRecord
   /** SHA-256 of the model file, and of the file of its tensors where there is one. */
   readonly sha256: string
   readonly licence: Licence | undefined
-}
-
-/**
- * The config.json of a saved model.
- *
- * @param twoFiles whether its tensors lie in a second file
- */
-export function configOf(labels: readonly string[], backbone: Json | undefined, twoFiles = false): Json {
-  const type = backbone?.model_type
-  const known = typeof type === 'string' && IMAGE_CLASSIFICATION_TYPES.has(type)
-  const { id2label, label2id, num_labels, _name_or_path, ...kept } = known && backbone ? backbone : (GENERIC as Json)
-  const { use_external_data_format, ...own } = isObject(kept['transformers.js_config'])
-    ? kept['transformers.js_config']
-    : ({} as Json)
-  return {
-    ...kept,
-    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-    // Without it the browser asks for a quantised file that is not there.
-    'transformers.js_config': { ...own, dtype: 'fp32', ...(twoFiles ? { use_external_data_format: true } : {}) },
-  }
 }
 
 /** What a file is to hold; a function gives it piece by piece, each time anew. */
@@ -136,7 +95,17 @@ function filesOf(contents: ModelFolderContents): Map<string, Content> {
   const files = new Map<string, Content>([
     [MODEL_FILE, two?.model ?? writeModel(contents.model)],
     ...(two ? [[DATA_FILE, two.data] as const] : []),
-    ['config.json', json(configOf(labels, contents.config, two !== undefined))],
+    [
+      'config.json',
+      json(
+        configOf(labels, contents.config, {
+          twoFiles: two !== undefined,
+          task: record.task,
+          problem: contents.problem,
+        }),
+      ),
+    ],
+    ...Object.entries(contents.files ?? {}),
     ...(contents.preprocessor === undefined
       ? []
       : [['preprocessor_config.json', json(contents.preprocessor)] as const]),
@@ -278,7 +247,15 @@ async function aside(folder: string, files: ReadonlyMap<string, unknown>): Promi
  */
 export async function checkModelFolder(
   folder: string,
-  names: readonly string[] = [MODEL_FILE, 'config.json', 'preprocessor_config.json', 'README.md', 'LICENSE', 'NOTICE'],
+  names: readonly string[] = [
+    MODEL_FILE,
+    'config.json',
+    'preprocessor_config.json',
+    'tokenizer.json',
+    'README.md',
+    'LICENSE',
+    'NOTICE',
+  ],
 ): Promise<void> {
   const status = await fileStatus(folder)
   if (status === undefined) return
@@ -323,7 +300,13 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
   }
   const record = readRecord(await need(RECORD), paths.join(folder, RECORD))
   const config = await need('config.json')
-  const preprocessor = await need('preprocessor_config.json')
+  const texts = record.task !== 'image-classification'
+  const preprocessor = texts ? undefined : await need('preprocessor_config.json')
+  const tokenizer = texts ? await readTokenizerFiles(folder) : {}
+  if (texts && tokenizer['tokenizer.json'] === undefined)
+    throw new GraftError(`${folder} has no tokenizer.json, which every model of texts has.`, {
+      remedy: 'Copy the model folder again as a whole.',
+    })
   const file = paths.join(folder, MODEL_FILE)
   if (!(await exists(file)))
     throw new GraftError(`${folder} has no ${MODEL_FILE}.`, { remedy: 'Copy the model folder again as a whole.' })
@@ -341,7 +324,8 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
       )
   }
   const labels = labelsOf(config, paths.join(folder, 'config.json'))
-  const classes = model.graph.outputs[0]?.shape?.[1]
+  // (N, C), or (N, T, C) where words have labels.
+  const classes = model.graph.outputs[0]?.shape?.at(-1)
   if (!labels || labels.length !== classes)
     throw new GraftError(
       `${paths.join(folder, 'config.json')} names ${labels?.length ?? 0} labels; the network has ${classes} classes.`,
@@ -355,10 +339,32 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
     labels,
     config,
     preprocessor,
+    files: tokenizer,
     record,
     sha256: await hash(),
     licence: await readLicence(folder),
   }
+}
+
+/** The files that make a tokenizer, for Python and for transformers.js. */
+export const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+  'added_tokens.json',
+]
+
+/** Those of them that lie in a folder. */
+export async function readTokenizerFiles(folder: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {}
+  for (const file of TOKENIZER_FILES) {
+    const path = paths.join(folder, file)
+    if (await exists(path)) files[file] = await readFileText(path)
+  }
+  return files
 }
 
 /** A smaller file of a saved model, as graft.json and the model card tell of it. */

@@ -1,5 +1,5 @@
 /** A pretrained network for texts, by whatever name it is found, with its tokenizer and all that training needs to know. */
-import { exists, paths, readFileText } from '#platform'
+import { exists, paths } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.js'
 import type { Model } from '../graph/graph.js'
@@ -9,6 +9,7 @@ import { completePoint } from './featurePoint.js'
 import { type Json, type Licence, labelsOf, readJson } from './folderFiles.js'
 import type { Head } from './head.js'
 import { openModel } from './modelFile.js'
+import { readTokenizerFiles } from './modelFolder.js'
 import { foldersOf, type HubSource, licenceOf, type Place, placeOf } from './place.js'
 import type { Pooling } from './pooling.js'
 import type { GraftRecord } from './record.js'
@@ -67,17 +68,6 @@ export type TextPoint = FeaturePoint & { readonly width: number; readonly poolin
 /** Longer texts than this are not the default: attention takes time with the square of the length. */
 const LONGEST_BY_DEFAULT = 512
 
-/** The files that make a tokenizer, for Python and for transformers.js. */
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'vocab.txt',
-  'vocab.json',
-  'merges.txt',
-  'added_tokens.json',
-]
-
 /**
  * @param spec a bundled name, the path of a folder, that of an .onnx file with a tokenizer.json beside it, or a model on the Hub
  * @throws UsageError where nothing of that name exists
@@ -95,10 +85,14 @@ export async function textBackboneAt(
 ): Promise<TextBackbone> {
   const { name, path } = place
   const home = await homeOf(place)
-  const tokenizerFiles = await readTokenizerFiles(home)
+  // transformers.js does not load a tokenizer without its configuration.
+  const tokenizerFiles: Record<string, string> = {
+    'tokenizer_config.json': '{}\n',
+    ...(await readTokenizerFiles(home)),
+  }
   const config = await readJson(paths.join(home, 'config.json'))
   const tokenizer = loadTokenizer({
-    tokenizer: tokenizerFiles['tokenizer.json'] as string,
+    tokenizer: tokenizerFiles['tokenizer.json'] ?? '',
     config: await readJson(paths.join(home, 'tokenizer_config.json')),
     specialTokens: await readJson(paths.join(home, 'special_tokens_map.json')),
     name: paths.join(home, 'tokenizer.json'),
@@ -196,17 +190,6 @@ async function homeOf(place: Place): Promise<string> {
           : 'Put the tokenizer.json and tokenizer_config.json of the model beside it. For photos give photos.',
     },
   )
-}
-
-async function readTokenizerFiles(folder: string): Promise<Record<string, string>> {
-  const files: Record<string, string> = {}
-  for (const file of TOKENIZER_FILES) {
-    const path = paths.join(folder, file)
-    if (await exists(path)) files[file] = await readFileText(path)
-  }
-  // transformers.js does not load a tokenizer without it.
-  files['tokenizer_config.json'] ??= '{}\n'
-  return files
 }
 
 /** Tokens that the network has positions for, as its files say. */

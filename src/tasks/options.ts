@@ -8,42 +8,68 @@ const threads = z.int().min(1).max(1024).optional().meta({ description: 'threads
 const strict = z
   .boolean()
   .default(false)
-  .meta({ description: 'stop at the first photo that cannot be read, instead of skipping it' })
+  .meta({ description: 'stop at the first photo or text that cannot be read, instead of skipping it' })
 const modelFolder = (description: string) => z.string().min(1).meta({ description, positional: 'MODEL' })
 
 export const predictSchema = z.strictObject({
   model: modelFolder('a model folder that `graft train` wrote'),
   photos: z.array(z.string()).min(1).meta({
-    description: 'files, folders or patterns; - reads a photo, or a list of files, from standard input',
-    positional: 'PHOTOS...',
+    description:
+      'photos: files, folders or patterns, - reads a photo or a list of files from standard input; texts: the text itself, or files of them (CSV, JSON, Parquet, a text a line), - reads a text a line',
+    positional: 'INPUT...',
   }),
-  top: z.int().min(1).default(1).meta({ description: 'how many classes to name for each photo' }),
-  batch: z.int().min(1).max(1024).default(16).meta({ description: 'photos at a time' }),
+  top: z.int().min(1).default(1).meta({ description: 'how many classes to name for each photo or text' }),
+  text: trainSchema.shape.text,
+  pair: trainSchema.shape.pair,
+  batch: z.int().min(1).max(1024).default(16).meta({ description: 'photos or texts at a time' }),
   strict,
   threads,
 })
 
 export const evaluateSchema = z.strictObject({
   model: modelFolder('a model folder that `graft train` wrote'),
-  data: z.string().min(1).meta({ description: 'labelled photos, laid out as for `graft train`', positional: 'DATA' }),
+  data: z
+    .string()
+    .min(1)
+    .meta({ description: 'labelled photos or texts, laid out as for `graft train`', positional: 'DATA' }),
   split: z.enum(['train', 'validation', 'test', 'all']).optional().meta({
-    description: 'which photos; those of test/ where the data has them and all of it where it does not, if not given',
+    description: 'which part; that for the test where the data has one and all of it where it does not, if not given',
   }),
-  batch: z.int().min(1).max(1024).default(16).meta({ description: 'photos at a time' }),
+  text: trainSchema.shape.text,
+  label: trainSchema.shape.label,
+  pair: trainSchema.shape.pair,
+  splitColumn: trainSchema.shape.splitColumn,
+  batch: z.int().min(1).max(1024).default(16).meta({ description: 'photos or texts at a time' }),
   strict,
   threads,
 })
 
 export const rankSchema = z.strictObject({
-  data: z.string().min(1).meta({ description: 'labelled photos, laid out as for `graft train`', positional: 'DATA' }),
+  data: z
+    .string()
+    .min(1)
+    .meta({ description: 'labelled photos or texts, laid out as for `graft train`', positional: 'DATA' }),
   backbones: z.array(z.string().min(1)).min(1).optional().meta({
     description: 'names (also of models on the Hub), folders or .onnx files; all bundled ones where it is not given',
   }),
-  samples: z.int().min(20).default(500).meta({ description: 'photos to compare on, drawn evenly from the classes' }),
+  samples: z
+    .int()
+    .min(20)
+    .default(500)
+    .meta({ description: 'photos or texts to compare on, drawn evenly from the classes' }),
   seed: z.int().min(0).default(0).meta({ description: 'every random choice follows from it' }),
+  task: trainSchema.shape.task,
+  text: trainSchema.shape.text,
+  label: trainSchema.shape.label,
+  pair: trainSchema.shape.pair,
+  splitColumn: trainSchema.shape.splitColumn,
+  target: trainSchema.shape.target,
+  classes: trainSchema.shape.classes,
   mean: trainSchema.shape.mean,
   std: trainSchema.shape.std,
   size: trainSchema.shape.size,
+  maxLength: trainSchema.shape.maxLength,
+  pooling: trainSchema.shape.pooling,
   strict,
   threads,
 })
@@ -83,10 +109,10 @@ export const demoSchema = z.strictObject({
 
 /** The verbs for photos by name, with one line each. */
 export const VERBS = Object.freeze({
-  train: { schema: trainSchema, summary: 'make a model from a folder of photos' },
-  predict: { schema: predictSchema, summary: 'classify photos with a model' },
-  evaluate: { schema: evaluateSchema, summary: 'measure a model on labelled photos' },
-  rank: { schema: rankSchema, summary: 'compare backbones on your photos' },
+  train: { schema: trainSchema, summary: 'make a model from photos or texts' },
+  predict: { schema: predictSchema, summary: 'classify photos or texts with a model' },
+  evaluate: { schema: evaluateSchema, summary: 'measure a model on labelled photos or texts' },
+  rank: { schema: rankSchema, summary: 'compare backbones on your data' },
   inspect: { schema: inspectSchema, summary: 'show what is inside a model and what can train' },
   resume: { schema: resumeSchema, summary: 'go on with a run that was interrupted' },
   cache: { schema: cacheSchema, summary: 'show the caches, or empty them' },

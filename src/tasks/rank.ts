@@ -10,6 +10,7 @@ import { type Matrix, row, softmaxRows } from '../base/matrix.js'
 import { Random } from '../base/random.js'
 import { openFeatureCache } from '../data/featureCache.js'
 import { outputsOf } from '../data/targets.js'
+import type { TextDataset } from '../data/text/types.js'
 import type { ImageDataset } from '../data/types.js'
 import { hScore, leep, logME } from '../evaluate/transferability.js'
 import { keepOnly } from '../models/edit.js'
@@ -20,15 +21,17 @@ import { stratifiedSubset } from '../techniques/featureExtraction/folds.js'
 import { type Classifier, knn, linearProbe } from '../techniques/featureExtraction/index.js'
 import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
 import { imageModality } from './images/modality.js'
+import { kindOf } from './kind.js'
 import { rankSchema } from './options.js'
 import { parseOptions } from './schema.js'
+import { textModality } from './texts/modality.js'
 import { fetching } from './training/fetching.js'
 import type { Modality, PreparedData, Trunk } from './training/modality.js'
 import { inputShapes } from './training/trunk.js'
 import { labelsOf } from './training/workspace.js'
 
 export interface RankOptions extends Omit<z.input<typeof rankSchema>, 'data'> {
-  readonly data: ImageDataset | string
+  readonly data: ImageDataset | TextDataset | string
   readonly signal?: AbortSignal
 }
 
@@ -53,7 +56,7 @@ export interface RankedBackbone {
 export interface Ranking {
   /** The best probe first. */
   readonly backbones: readonly RankedBackbone[]
-  /** Photos that were compared on. */
+  /** Samples that were compared on. */
   readonly photos: number
   readonly failed: readonly { readonly name: string; readonly reason: string }[]
 }
@@ -65,7 +68,10 @@ export function rank(options: RankOptions): Run<Ranking> {
       const { data, signal: _signal, ...rest } = options
       const source = typeof data === 'string' ? data : (data.origin ?? 'list')
       const parsed = parseOptions(rankSchema, { ...rest, data: source })
-      return perform(context, imageModality(data), parsed)
+      const kind = await kindOf(data, parsed.task, context)
+      return kind === 'images'
+        ? perform(context, imageModality(data as ImageDataset | string), parsed)
+        : perform(context, textModality(data as TextDataset | string), parsed)
     },
     { signal: options.signal },
   )
@@ -93,8 +99,9 @@ async function perform<T extends Trunk, D extends PreparedData>(
       context.phase('features', `Running ${name}`)
       try {
         const settled = await settleBackbone(name, fetching(context, modality.kind))
-        const trunk = await modality.openTrunk(settled, options)
-        const extractor = await modality.feed(trunk, data, {}).openExtractor({
+        const opened = await modality.openTrunk(settled, options)
+        const trunk = modality.adapt?.(opened, data) ?? opened
+        const extractor = await (await modality.feed(trunk, data, {}, context)).openExtractor({
           model: trunk.body.model,
           output: trunk.body.output,
           source: trunk.backbone.bytesSha256,

@@ -5,60 +5,72 @@
 import type { z } from 'zod'
 import { exists } from '#platform'
 import { GraftError } from '../base/errors.js'
+import type { TextDataset } from '../data/text/types.js'
 import type { ImageDataset } from '../data/types.js'
-import type { Evaluation } from '../evaluate/evaluation.js'
+import type { ClassEvaluation, Evaluation } from '../evaluate/evaluation.js'
 import type { ReportData } from '../evaluate/report/data.js'
 import { isModelFolder } from '../models/modelFolder.js'
 import { readUnfinished } from '../techniques/run/directory.js'
 import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
 import { imageModality } from './images/modality.js'
-import { type ImageModel, imageModel } from './images/model.js'
+import type { ImageModel } from './images/model.js'
+import { kindOf } from './kind.js'
+import { type Model, modelOf } from './loadModel.js'
 import { parseOptions } from './schema.js'
-import { performRun } from './training/run.js'
+import { textModality } from './texts/modality.js'
+import type { TextModel } from './texts/model.js'
+import type { Modality, PreparedData, Trunk } from './training/modality.js'
+import { performRun, type TrainingResult } from './training/run.js'
 import { flatten, type Technique } from './training/techniques.js'
 import { settled, type TrainInput, trainSchema } from './training/trainOptions.js'
 
-export interface TransferOptions extends Omit<TrainInput, 'data' | 'technique'> {
-  /** Photos opened by `images()`, or what `images()` would be given: a folder or a CSV. */
-  readonly data: ImageDataset | string
+export interface TransferOptions<D extends Source = Source> extends Omit<TrainInput, 'data' | 'technique'> {
+  /** Samples opened by `images()` or `texts()`, or what these would be given: a folder or a file. */
+  readonly data: D
   /** A name for its defaults, or a value of `featureExtraction()` or `fineTuning()`. @default 'auto' */
   readonly technique?: TrainInput['technique'] | Technique
   /** Stops the run at the next safe point. */
   readonly signal?: AbortSignal
 }
 
-export interface TransferResult {
-  readonly model: ImageModel
+/** What a run is given: photos, texts, or where they lie. */
+export type Source = ImageDataset | TextDataset | string
+
+/** @typeParam D what the run was given, which tells what kind of model it makes */
+export interface TransferResult<D extends Source = Source> {
+  readonly model: D extends ImageDataset ? ImageModel : D extends TextDataset ? TextModel : Model
   /** Everything that the report shows. */
   readonly report: ReportData
-  /** The figures on photos that took no part; undefined where there were none. */
-  readonly evaluation: (Evaluation & { readonly split: string }) | undefined
+  /** The figures on samples that took no part; undefined where there were none. */
+  readonly evaluation:
+    | ((D extends ImageDataset ? ClassEvaluation : Evaluation) & { readonly split: string })
+    | undefined
   /** Where the model and the report lie; undefined where no folder was named. */
   readonly out: string | undefined
   readonly reportPath: string | undefined
 }
 
 /**
- * Trains a classifier of photos from a pretrained backbone.
+ * Trains a model of photos or texts from a pretrained backbone.
  *
  * @throws UsageError (when awaited or iterated) for options that are wrong, GraftError for data or a backbone that cannot be used
  */
-export function transfer(options: TransferOptions): Run<TransferResult> {
+export function transfer<D extends Source>(options: TransferOptions<D>): Run<TransferResult<D>> {
   const { signal } = options
   return startRun(
     async (context) => {
       const { data, technique, signal: _signal, ...rest } = options
       const source = typeof data === 'string' ? data : (data.origin ?? 'list')
       const parsed = parseOptions(trainSchema, flatten(technique, { ...rest, data: source }))
-      return perform(context, data, parsed, false)
+      return perform<D>(context, data, parsed, false)
     },
     { signal },
   )
 }
 
 export interface ResumeOptions {
-  /** The photos, where the run was given a list in memory. */
-  readonly data?: ImageDataset
+  /** The samples, where the run was given a list in memory. */
+  readonly data?: ImageDataset | TextDataset
   readonly signal?: AbortSignal
 }
 
@@ -66,7 +78,7 @@ export interface ResumeOptions {
  * Goes on with a run that was interrupted, from its last checkpoint. It ends in the same weights as if nothing had happened.
  *
  * @param out the folder that the run writes to
- * @throws GraftError where there is no unfinished run, or the photos have changed since
+ * @throws GraftError where there is no unfinished run, or the data has changed since
  */
 export function resume(out: string, options: ResumeOptions = {}): Run<TransferResult> {
   return startRun(
@@ -92,18 +104,26 @@ async function nothingToResume(out: string): Promise<GraftError> {
   })
 }
 
-async function perform(
+async function perform<D extends Source>(
   context: RunContext,
-  data: ImageDataset | string,
+  data: Source,
   options: z.output<typeof trainSchema>,
   resumed: boolean,
-): Promise<TransferResult> {
-  const modality = imageModality(data)
-  const { contents, threads, ...found } = await performRun(
-    context,
-    modality,
-    settled(options, modality.defaults),
-    resumed,
-  )
-  return { model: imageModel(contents, { threads }), ...found }
+): Promise<TransferResult<D>> {
+  const kind = await kindOf(data, options.task, context)
+  const { contents, threads, ...found } =
+    kind === 'images'
+      ? await run(imageModality(data as ImageDataset | string), context, options, resumed)
+      : await run(textModality(data as TextDataset | string), context, options, resumed)
+  // What the data is decides what the model and its figures are, which the compiler cannot follow.
+  return { model: modelOf(contents, { threads }), ...found } as TransferResult<D>
+}
+
+function run<T extends Trunk, P extends PreparedData>(
+  modality: Modality<T, P>,
+  context: RunContext,
+  options: z.output<typeof trainSchema>,
+  resumed: boolean,
+): Promise<TrainingResult> {
+  return performRun(context, modality, settled(options, modality.defaults), resumed)
 }

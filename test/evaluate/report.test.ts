@@ -25,7 +25,7 @@ test('every section is there, in order, under one h1', () => {
       'H2 Likely label errors',
       'H2 Learning curves',
       'H2 Can the confidence be trusted?',
-      'H2 The photos',
+      'H2 The data',
       'H2 Left out',
       'H2 Time and memory',
       'H2 Do it again',

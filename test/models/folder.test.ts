@@ -8,9 +8,9 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { GraftError, UsageError } from '#graft/base/errors.js'
 import { attachHead } from '#graft/models/attach.js'
 import { type Backbone, resolveBackbone } from '#graft/models/backbone.js'
+import { configOf } from '#graft/models/folderConfig.js'
 import {
   checkModelFolder,
-  configOf,
   isModelFolder,
   loadModelFolder,
   type ModelFolderContents,

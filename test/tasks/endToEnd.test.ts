@@ -16,6 +16,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'graft-end-'))
   process.env.GRAFT_CACHE = join(folder, 'cache')
   const result = await transfer({ data: EXAMPLES, out: join(folder, 'model'), report: false })
+  assert.ok(result.model.kind === 'images')
   model = result.model
 })
 after(async () => {

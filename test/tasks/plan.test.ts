@@ -54,8 +54,8 @@ test('as many epochs as fit, and the better of two', () => {
   assert.equal(fittingEpochs(5, 60, 200), 3)
   assert.equal(fittingEpochs(5, 60, 2000), 5)
   assert.equal(fittingEpochs(5, 60, -10), 0)
-  assert.equal(better({ accuracy: 0.9, loss: 2 }, { accuracy: 0.8, loss: 1 }), 'first')
-  assert.equal(better({ accuracy: 0.8, loss: 2 }, { accuracy: 0.8, loss: 1 }), 'second')
+  assert.equal(better({ value: 0.9, loss: 2 }, { value: 0.8, loss: 1 }), 'first')
+  assert.equal(better({ value: 0.8, loss: 2 }, { value: 0.8, loss: 1 }), 'second')
 })
 
 test('a limit of memory is a number with its unit', () => {

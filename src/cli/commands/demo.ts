@@ -20,7 +20,7 @@ export async function run(options: z.output<typeof demoSchema>, context: Command
   const { transfer } = await import('../../tasks/transfer.js')
   const running = transfer({ data, out: options.out, threads: options.threads, overwrite: true, signal })
   const code = await follow(running, context)
-  const { loadModel } = await import('../../tasks/images/model.js')
+  const { loadModel } = await import('../../tasks/loadModel.js')
   const model = await loadModel(options.out, { threads: options.threads })
   const photo = join(data, 'test', 'shoes', UNSEEN)
   const predictions = await model.predict(photo, { top: 3, signal })

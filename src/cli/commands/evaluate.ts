@@ -3,24 +3,31 @@ import type { z } from 'zod'
 import type { evaluateSchema } from '../../tasks/options.js'
 import { startProgress } from '../../techniques/run/progress.js'
 import type { CommandContext } from '../context.js'
+import { nounsFor } from '../nouns.js'
 
 export async function run(
   options: z.output<typeof evaluateSchema>,
   { output, signal }: CommandContext,
 ): Promise<number> {
   output.line(`graft evaluate ${options.model}`)
-  const { loadModel } = await import('../../tasks/images/model.js')
+  const { loadModel } = await import('../../tasks/loadModel.js')
   const { summaryLines } = await import('../../evaluate/summary.js')
   const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
   try {
+    const nouns = nounsFor(model.kind)
+    const { many } = nouns
     let progress: ReturnType<typeof startProgress> | undefined
     const found = await model.evaluate(options.data, {
       split: options.split,
+      text: options.text,
+      label: options.label,
+      pair: options.pair,
+      splitColumn: options.splitColumn,
       strict: options.strict,
       signal,
       onProgress(done, total) {
         // A program asked for one object, and gets no other.
-        progress ??= startProgress(output.show, 'evaluation', total, 'photos')
+        progress ??= startProgress(output.show, 'evaluation', total, many)
         progress.set(done)
       },
     })
@@ -28,7 +35,7 @@ export async function run(
     for (const { id, reason } of found.skipped) output.warn(`skipped ${id}: ${reason}`)
     output.object(found)
     const title = options.data
-    for (const { text, kind } of summaryLines({ title, summary: '', classes: model.labels, evaluation: found }))
+    for (const { text, kind } of summaryLines({ title, nouns, summary: '', classes: model.labels, evaluation: found }))
       output.line(text, kind)
     return 0
   } finally {

@@ -1,50 +1,151 @@
 /** graft predict */
+import { stat } from 'node:fs/promises'
 import type { z } from 'zod'
 import { GraftError, UsageError } from '../../base/errors.js'
+import type { SampleTable, TextSample } from '../../data/text/types.js'
 import { percent } from '../../evaluate/format.js'
 import { visible } from '../../evaluate/summary.js'
+import type { ImageModel } from '../../tasks/images/model.js'
 import type { predictSchema } from '../../tasks/options.js'
+import type { TextModel } from '../../tasks/texts/model.js'
+import type { Prediction, SampleResult } from '../../tasks/trainedModel.js'
 import type { CommandContext } from '../context.js'
 import { readInput } from '../input.js'
 
-export async function run(
-  options: z.output<typeof predictSchema>,
-  { output, signal }: CommandContext,
-): Promise<number> {
-  const { loadModel } = await import('../../tasks/images/model.js')
+type Options = z.output<typeof predictSchema>
+
+export async function run(options: Options, context: CommandContext): Promise<number> {
+  const { loadModel } = await import('../../tasks/loadModel.js')
+  const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
+  try {
+    const teller = new Teller(context, options, model.kind)
+    if (model.kind === 'images') await predictPhotos(model, options, context, teller)
+    else await predictTexts(model, options, context, teller)
+    teller.finish()
+  } finally {
+    await model.close()
+  }
+  return 0
+}
+
+async function predictPhotos(model: ImageModel, options: Options, { signal }: CommandContext, teller: Teller) {
   const { images } = await import('../../data/images.js')
   const given = await photosOf(options.photos)
   const dataset = await images(given, { labels: false, strict: options.strict, signal })
   const piped = new Set(dataset.samples.flatMap(({ id, source }) => (typeof source === 'string' ? [] : [id])))
-  const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
-  let failed = 0
-  let done = 0
-  const tellFailure = (id: string, reason: string, remedy?: string) => {
-    failed++
-    output.object({ file: id, error: reason })
+  for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') teller.failed(id, reason)
+  for await (const result of model.predictAll(dataset.samples, { top: options.top, signal }))
+    teller.tell(result, piped.has(result.id) ? '-' : result.id)
+}
+
+async function predictTexts(model: TextModel, options: Options, { signal }: CommandContext, teller: Teller) {
+  for await (const samples of textsOf(options, signal, teller)) {
+    let at = 0
+    for await (const result of model.predictAll(samples, { top: options.top, signal }))
+      teller.tell(result, result.id, samples.at(at++)?.text)
+  }
+}
+
+/** Of each argument: a file's texts, the lines of standard input, or the text itself. */
+async function* textsOf(
+  { photos: given, text, pair, strict }: Options,
+  signal: AbortSignal,
+  teller: Teller,
+): AsyncGenerator<SampleTable<TextSample>> {
+  const { texts } = await import('../../data/text/texts.js')
+  for (const [i, argument] of given.entries()) {
+    if (argument === '-') {
+      const input = await readInput()
+      if (input.kind === 'photo')
+        throw new UsageError('Standard input is no text.', { remedy: 'Pipe in a text a line, as UTF-8.' })
+      yield input.lines.map((line, at) => ({ id: `-:${at + 1}`, text: line }))
+      continue
+    }
+    const found = await stat(argument).catch(() => undefined)
+    if (found === undefined) {
+      yield [{ id: given.length === 1 ? 'text' : `text ${i + 1}`, text: argument }]
+      continue
+    }
+    const dataset = await texts(argument, {
+      labels: false,
+      strict,
+      signal,
+      ...(text === undefined ? {} : { text }),
+      ...(pair === undefined ? {} : { pair }),
+    })
+    for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') teller.failed(id, reason)
+    yield dataset.samples
+  }
+}
+
+/** Prints answers and failures, and counts them. */
+class Teller {
+  readonly #context: CommandContext
+  readonly #strict: boolean
+  readonly #kind: 'images' | 'texts'
+  #failed = 0
+  #done = 0
+
+  constructor(context: CommandContext, { strict }: Options, kind: 'images' | 'texts') {
+    this.#context = context
+    this.#strict = strict
+    this.#kind = kind
+  }
+
+  failed(id: string, reason: string, remedy?: string): void {
+    this.#failed++
+    const { output } = this.#context
+    output.object({ [this.#key]: id, error: reason })
     output.warn(`skipped ${visible(id)}: ${visible(reason)}${remedy === undefined ? '' : `\n  ${remedy}`}`)
   }
-  try {
-    for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') tellFailure(id, reason)
-    for await (const result of model.predictAll(dataset.samples, { top: options.top, signal })) {
-      const name = piped.has(result.id) ? '-' : result.id
-      if ('error' in result) {
-        if (options.strict) throw result.error
-        tellFailure(name, result.error.message.replace(`${result.id}: `, ''), result.error.remedy)
-        continue
-      }
-      done++
-      const [best] = result.predictions
-      output.object({ file: name, label: best?.label, score: best?.score, top: result.predictions })
-      const classes = result.predictions.map(({ label, score }) => `${visible(label)} ${percent(score)}`)
-      output.line(`${visible(name)}: ${classes.join(', ')}`)
+
+  tell(result: SampleResult, name: string, text?: string): void {
+    if ('error' in result) {
+      if (this.#strict) throw result.error
+      this.failed(name, result.error.message.replace(`${result.id}: `, ''), result.error.remedy)
+      return
     }
-  } finally {
-    await model.close()
+    this.#done++
+    const { output } = this.#context
+    const { predictions } = result
+    const [best] = predictions
+    output.object({
+      [this.#key]: name,
+      ...(text === undefined ? {} : { text }),
+      label: best?.label,
+      score: best?.score,
+      top: predictions,
+    })
+    output.line(`${visible(text === undefined ? name : shortened(text))}: ${answerText(predictions)}`)
   }
-  if (done === 0 && failed > 0)
-    throw new GraftError('None of these photos could be classified.', { remedy: 'See the reasons above.' })
-  return 0
+
+  /** @throws GraftError where nothing could be read */
+  finish(): void {
+    if (this.#done > 0 || this.#failed === 0) return
+    throw new GraftError(`None of these ${this.#kind === 'images' ? 'photos' : 'texts'} could be classified.`, {
+      remedy: 'See the reasons above.',
+    })
+  }
+
+  get #key(): string {
+    return this.#kind === 'images' ? 'file' : 'id'
+  }
+}
+
+function answerText(predictions: readonly Prediction[]): string {
+  if (predictions.length === 0) return 'nothing found'
+  return predictions
+    .map(({ label, score, word }) => {
+      const value = score >= 0 && score <= 1 ? percent(score) : String(Number(score.toPrecision(4)))
+      return word === undefined ? `${visible(label)} ${value}` : `${visible(word)} (${visible(label)} ${value})`
+    })
+    .join(', ')
+}
+
+/** A line of a terminal. */
+function shortened(text: string): string {
+  const line = [...text.replace(/\s+/gu, ' ').trim()]
+  return line.length <= 60 ? line.join('') : `${line.slice(0, 59).join('')}…`
 }
 
 /** `-` stands for what comes in by standard input: one photo, or the names of many. */

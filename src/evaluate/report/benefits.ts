@@ -1,21 +1,22 @@
-/** What transfer bought: against the same network from scratch, by number of labels, and on photos made worse. */
+/** What transfer bought: against the same network from scratch, by number of labels, and on samples made worse. */
 import { duration, grouped, percent, percentInterval, points } from '../format.js'
 import { type LabelCurve, labelsText } from '../labelCurve.js'
 import { barChart, labelCountChart, lineChart } from '../plots.js'
-import type { ReportData, Robustness, ScratchComparison } from './data.js'
+import { nounsOf, type ReportData, type Robustness, type ScratchComparison } from './data.js'
 import { type Html, html } from './html.js'
 import { figure, named, table } from './parts.js'
 
-export function benefits({ benefits: found }: ReportData): Html | undefined {
+export function benefits({ benefits: found, nouns: given }: ReportData): Html | undefined {
   if (found === undefined) return undefined
+  const { many } = nounsOf({ nouns: given })
   const { scratch, labelCurve, robustness, notes = [] } = found
   if (scratch === undefined && labelCurve === undefined && robustness === undefined && notes.length === 0)
     return undefined
-  return html`${scratch && fromScratch(scratch)}${labelCurve && byLabels(labelCurve)}${robustness && byCorruption(robustness)}
+  return html`${scratch && fromScratch(scratch, many)}${labelCurve && byLabels(labelCurve)}${robustness && byCorruption(robustness, many)}
 ${notes.length > 0 && html`<ul class="note">${notes.map((note) => html`<li>${note}</li>`)}</ul>`}`
 }
 
-function fromScratch(found: ScratchComparison): Html {
+function fromScratch(found: ScratchComparison, many: string): Html {
   const gap = found.pretrained - found.scratch
   const sure = found.difference
   const bars = [
@@ -23,7 +24,7 @@ function fromScratch(found: ScratchComparison): Html {
     { name: 'From scratch', value: found.scratch, ...found.scratchInterval },
   ]
   return html`<h3>Against training from scratch</h3>
-<p>The same network started from random weights and given the same ${duration(found.seconds)} reaches ${percent(found.scratch)}. Pretraining is worth <strong>${points(gap)} points</strong>${sure && html` (95% interval ${points(sure.low)} to ${points(sure.high)}, on the same photos)`}. ${found.note}</p>
+<p>The same network started from random weights and given the same ${duration(found.seconds)} reaches ${percent(found.scratch)}. Pretraining is worth <strong>${points(gap)} points</strong>${sure && html` (95% interval ${points(sure.low)} to ${points(sure.high)}, on the same ${many})`}. ${found.note}</p>
 ${figure(
   barChart({
     description: `Accuracy: ${bars.map((bar) => `${bar.name} ${percent(bar.value)}`).join(', ')}`,
@@ -64,14 +65,14 @@ ${figure(
 )}`
 }
 
-function byCorruption(found: Robustness): Html {
+function byCorruption(found: Robustness, many: string): Html {
   const all = found.corruptions.flatMap((one) =>
     one.levels.flatMap((level) => [level.model, level.baseline ?? level.model]),
   )
   const low = Math.max(0, Math.floor(10 * Math.min(...all)) / 10)
   const high = Math.min(1, Math.ceil(10 * Math.max(...all)) / 10)
-  return html`<h3>On photos made worse</h3>
-<p>Accuracy on ${grouped(found.n)} photos by severity, 0 being the photo as it is${found.baselineName && html`; dashed is ${named(found.baselineName.toLowerCase())}`}.</p>
+  return html`<h3>On ${many} made worse</h3>
+<p>Accuracy on ${grouped(found.n)} ${many} by severity, 0 being nothing done to them${found.baselineName && html`; dashed is ${named(found.baselineName.toLowerCase())}`}.</p>
 <div class="charts">${found.corruptions.map((one) => {
     const model = { name: 'model', points: one.levels.map((level) => ({ x: level.severity, y: level.model })) }
     const compared = one.levels.filter((level) => level.baseline !== undefined)

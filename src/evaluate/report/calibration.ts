@@ -2,11 +2,11 @@
 import type { Reliability } from '../calibration.js'
 import { percent } from '../format.js'
 import { reliabilityDiagram } from '../plots.js'
-import type { ReportData } from './data.js'
+import { nounsOf, type ReportData } from './data.js'
 import { type Html, html } from './html.js'
 import { figure, table } from './parts.js'
 
-export function calibration({ calibration: found }: ReportData): Html | undefined {
+export function calibration({ calibration: found, nouns }: ReportData): Html | undefined {
   if (found === undefined) return undefined
   const { temperature, before, after } = found
   const t = temperature.temperature
@@ -21,7 +21,7 @@ export function calibration({ calibration: found }: ReportData): Html | undefine
   return html`<p>Fitted temperature <strong>${t.toFixed(2)}</strong> (on the ${found.fittedOn} split). ${finding}
 The expected calibration error, the average gap between confidence and accuracy, goes from ${percent(before.ece)} to ${percent(after.ece)} on the ${found.measuredOn} split.</p>
 <div class="charts narrow">${diagram('Before', before)}${diagram(`After, T = ${t.toFixed(2)}`, after)}</div>
-<p class="note">Photos are grouped by the probability of the answer; a dot's height is the share that is right, its size the number of photos, its line a 95% interval. On the dashed line, a confidence of 80% means right 80% of the time.</p>`
+<p class="note">Answers are grouped by the probability of the answer; a dot's height is the share that is right, its size the number of ${nounsOf({ nouns }).many}, its line a 95% interval. On the dashed line, a confidence of 80% means right 80% of the time.</p>`
 }
 
 function diagram(title: string, found: Reliability): Html {

@@ -1,17 +1,29 @@
 /** What was tried, how each did on the split that chooses, and why one was kept. */
-import { duration, percent, percentInterval } from '../format.js'
-import type { ReportData } from './data.js'
+import { figureText, intervalText } from '../figures.js'
+import { duration, percent } from '../format.js'
+import { nounsOf, type ReportData } from './data.js'
 import { type Html, html } from './html.js'
 import { named, table } from './parts.js'
 
-export function candidates({ candidates: tried, evaluation }: ReportData): Html | undefined {
+export function candidates({ candidates: tried, evaluation, nouns }: ReportData): Html | undefined {
   if (tried === undefined || tried.items.length === 0) return undefined
   const some = <K extends 'macroF1' | 'seconds' | 'note'>(key: K) => tried.items.some((item) => item[key] !== undefined)
+  const { many } = nounsOf({ nouns })
+  const { name, share } = tried.measure ?? { name: 'accuracy', share: true }
+  const title = name.charAt(0).toUpperCase() + name.slice(1)
   return html`<p>${tried.reason}</p>
 ${table(tried.items, [
   { title: 'Method', cell: (item) => html`${named(item.name)}${item.kept && html` <span class="tag">kept</span>`}` },
-  { title: html`Accuracy <small>(${tried.split})</small>`, numeric: true, cell: (item) => percent(item.accuracy) },
-  { title: '95% interval', numeric: true, cell: (item) => item.interval && percentInterval(item.interval) },
+  {
+    title: html`${title} <small>(${tried.split})</small>`,
+    numeric: true,
+    cell: (item) => figureText({ value: item.accuracy, share }),
+  },
+  {
+    title: '95% interval',
+    numeric: true,
+    cell: (item) => item.interval && intervalText({ interval: item.interval, share }),
+  },
   ...(some('macroF1')
     ? [
         {
@@ -34,7 +46,7 @@ ${table(tried.items, [
 ])}
 <p class="note">${
     evaluation?.split === tried.split
-      ? html`There is no separate test split: the accuracy at the top is measured on the photos that made this choice, so that it flatters the kept method a little. Give photos of their own for testing to know better.`
-      : html`The choice was made on the ${tried.split} split, so that a kept method's figure there flatters it a little. The accuracy at the top comes from photos that chose nothing.`
+      ? html`There is no separate test split: the figure at the top is measured on the ${many} that made this choice, so that it flatters the kept method a little. Give ${many} of their own for testing to know better.`
+      : html`The choice was made on the ${tried.split} split, so that a kept method's figure there flatters it a little. The figure at the top comes from ${many} that chose nothing.`
   }</p>`
 }

@@ -4,16 +4,17 @@
  * are confused most often.
  */
 import { counted, percent } from '../format.js'
-import type { ConfusionCell, ReportData } from './data.js'
+import { type ConfusionCell, nounsOf, type ReportData } from './data.js'
 import { type Html, html, trusted } from './html.js'
-import { className, picture, pictures, table } from './parts.js'
+import { className, examples, table } from './parts.js'
 
 const WIDEST = 26
 const PAIRS = 10
 
 export function confusion(data: ReportData): Html | undefined {
   const { evaluation } = data
-  if (evaluation === undefined) return undefined
+  if (evaluation === undefined || !('confusion' in evaluation)) return undefined
+  const { one, many } = confused(data)
   const counts = evaluation.confusion
   const cells = new Map((data.confusionCells ?? []).map((cell) => [`${cell.truth}-${cell.predicted}`, cell]))
   const wrong = counts
@@ -24,15 +25,15 @@ export function confusion(data: ReportData): Html | undefined {
     (cell) => cell.pictures.length > 0 && (counts[cell.truth]?.[cell.predicted] ?? 0) > 0,
   )
   const opener = (truth: number, predicted: number, count: number): Html => {
-    const hint = `${counted(count, 'photo')} of ${data.classes[truth] ?? truth} called ${data.classes[predicted] ?? predicted}`
+    const hint = `${counted(count, one, many)} of ${data.classes[truth] ?? truth} called ${data.classes[predicted] ?? predicted}`
     return shown.includes(cells.get(`${truth}-${predicted}`) as ConfusionCell)
       ? html`<button type="button" popovertarget="cell-${truth}-${predicted}" title="${hint}: show" aria-label="${hint}: show">${count}</button>`
       : html`<span title="${hint}">${count}</span>`
   }
-  const instruction = shown.length > 0 && 'Click a number to see its photos.'
+  const instruction = shown.length > 0 && `Click a number to see its ${nounsOf(data).many}.`
   const full = counts.length <= WIDEST
   const listed = !full || counts.length > 3
-  return html`<p>Each row holds the photos of one true class; the columns say what they were called. The diagonal is right. ${instruction}</p>
+  return html`<p>Each row holds the ${many} of one true class; the columns say what they were called. The diagonal is right. ${instruction}</p>
 ${full && matrixTable(data, counts, opener)}
 ${wrong.length === 0 && html`<p>Nothing was confused.</p>`}
 ${
@@ -41,7 +42,11 @@ ${
   html`<h3>Confused most often</h3>${table(wrong.slice(0, PAIRS), [
     { title: 'True class', cell: (pair) => className(data.classes, pair.truth) },
     { title: 'Called', cell: (pair) => className(data.classes, pair.predicted) },
-    { title: 'Photos', numeric: true, cell: (pair) => opener(pair.truth, pair.predicted, pair.count) },
+    {
+      title: many.charAt(0).toUpperCase() + many.slice(1),
+      numeric: true,
+      cell: (pair) => opener(pair.truth, pair.predicted, pair.count),
+    },
     { title: 'Of the class', numeric: true, cell: (pair) => percent(pair.count / total(counts[pair.truth]!), 0) },
   ])}`
 }
@@ -70,12 +75,18 @@ function matrixTable(
 
 function panel(data: ReportData, cell: ConfusionCell, count: number): Html {
   const id = `cell-${cell.truth}-${cell.predicted}`
+  const { one, many } = confused(data)
   const more = count - cell.pictures.length
   return html`<div popover id="${id}" class="cell" role="dialog" aria-labelledby="${id}-title">
-<div class="cell-head"><h3 id="${id}-title">${className(data.classes, cell.truth)} called ${className(data.classes, cell.predicted)}: ${counted(count, 'photo')}</h3>
+<div class="cell-head"><h3 id="${id}-title">${className(data.classes, cell.truth)} called ${className(data.classes, cell.predicted)}: ${counted(count, one, many)}</h3>
 <button type="button" popovertarget="${id}" popovertargetaction="hide">Close</button></div>
-${pictures(cell.pictures.map(({ name, thumbnail }) => picture(name, thumbnail)))}
+${examples(cell.pictures.map((picture) => ({ picture })))}
 ${more > 0 && html`<p class="note">and ${more} more</p>`}</div>`
+}
+
+/** What the matrix counts: samples, or words where each has a class. */
+function confused(data: ReportData): { readonly one: string; readonly many: string } {
+  return data.evaluation?.kind === 'words' ? { one: 'word', many: 'words' } : nounsOf(data)
 }
 
 function total(row: readonly number[]): number {

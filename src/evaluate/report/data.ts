@@ -8,16 +8,37 @@ import type { Evaluation } from '../evaluation.js'
 import type { Difference, Interval } from '../intervals.js'
 import type { LabelCurve } from '../labelCurve.js'
 
-/** A photo by its name (a path as the user knows it) and, where there is one, its small picture. */
+/** A sample by its name (a path or line as the user knows it) with its small picture, or its text. */
 export interface Picture {
   readonly name: string
   /** For example 'data:image/jpeg;base64,...', about 96 pixels on the longer side. */
   readonly thumbnail?: string | undefined
+  /** Of a text: what is shown of it. */
+  readonly text?: string | undefined
+  /** The same in pieces, each with how much it speaks for the answer: from -1 (against it) to 1. */
+  readonly pieces?: readonly { readonly text: string; readonly weight: number }[] | undefined
+}
+
+/** The words for samples. */
+export interface SampleNouns {
+  /** 'photo' */
+  readonly one: string
+  /** 'photos' */
+  readonly many: string
+}
+
+/** A figure that answers are compared by. */
+export interface Measure {
+  /** 'accuracy', 'R2'. */
+  readonly name: string
+  /** A share, read in percent. */
+  readonly share: boolean
 }
 
 export interface Baseline {
   /** 'Majority class', 'Nearest class mean'. */
   readonly name: string
+  /** Or the main figure of what is not one class a sample. */
   readonly accuracy: number
   readonly interval?: Interval | undefined
 }
@@ -25,7 +46,7 @@ export interface Baseline {
 export interface Candidate {
   /** 'Linear probe', 'Fine-tuning (LP-FT)'. */
   readonly name: string
-  /** Accuracy on the split that chose. */
+  /** Accuracy (or what `measure` of the candidates says) on the split that chose. */
   readonly accuracy: number
   readonly interval?: Interval | undefined
   readonly macroF1?: number | undefined
@@ -48,6 +69,31 @@ export interface Mistake extends Picture {
   readonly predicted: number
   /** Probability of the predicted class. */
   readonly confidence: number
+}
+
+/** An answer that is far from right, where answers are not one class a sample. */
+export interface WrongAnswer extends Picture {
+  /** '4.2', 'toxic, insult', 'B-PER'. */
+  readonly said: string
+  readonly truth: string
+}
+
+/** Numbers, predicted and true, by sample. */
+export interface Scatter {
+  /** What the number is. */
+  readonly name: string
+  /** Some or all of the samples. */
+  readonly points: readonly { readonly truth: number; readonly predicted: number }[]
+}
+
+/** Texts that are longer than the network reads. */
+export interface Truncation {
+  readonly texts: number
+  readonly cut: number
+  /** Tokens that are read at most. */
+  readonly maxLength: number
+  /** Tokens of the longest text. */
+  readonly longest: number
 }
 
 export interface LikelyLabelError extends Picture {
@@ -123,8 +169,13 @@ export interface Warning {
 export interface DataSummary {
   /** The folder or file that was given. */
   readonly source: string
-  /** counts[k] photos of class k. */
-  readonly splits: readonly { readonly name: string; readonly counts: readonly number[] }[]
+  /** counts[k] samples (or words) of class k. */
+  readonly splits: readonly {
+    readonly name: string
+    readonly counts: readonly number[]
+    /** Samples, where they are not the sum of the counts. */
+    readonly total?: number | undefined
+  }[]
   /** Where the splits come from: 'folders named train and test', '15% of each class, seed 0'. */
   readonly splitRule?: string | undefined
 }
@@ -185,6 +236,8 @@ export interface Benefits {
 
 export interface ReportData {
   readonly title: string
+  /** What samples are called. @default photos */
+  readonly nouns?: SampleNouns | undefined
   /** What was done, in a sentence. */
   readonly summary: string
   /** 'graft-ml 0.1.0', and a date where the caller wants one. */
@@ -194,11 +247,21 @@ export interface ReportData {
   readonly evaluation?: (Evaluation & { readonly split: string }) | undefined
   readonly baselines?: readonly Baseline[] | undefined
   readonly candidates?:
-    | { readonly split: string; readonly reason: string; readonly items: readonly Candidate[] }
+    | {
+        readonly split: string
+        readonly reason: string
+        readonly items: readonly Candidate[]
+        /** @default accuracy */
+        readonly measure?: Measure | undefined
+      }
     | undefined
   readonly confusionCells?: readonly ConfusionCell[] | undefined
   /** Most confident first. */
   readonly mistakes?: readonly Mistake[] | undefined
+  /** The same where answers are not one class a sample; the worst first. */
+  readonly wrongAnswers?: readonly WrongAnswer[] | undefined
+  readonly scatter?: Scatter | undefined
+  readonly truncation?: Truncation | undefined
   /** Most likely first. */
   readonly labelErrors?:
     | { readonly checked: number; readonly found: number; readonly items: readonly LikelyLabelError[] }
@@ -211,4 +274,9 @@ export interface ReportData {
   readonly skipped?: { readonly total: number; readonly items: readonly Skipped[] } | undefined
   readonly reproduction?: Reproduction | undefined
   readonly benefits?: Benefits | undefined
+}
+
+/** What samples are called in a report. */
+export function nounsOf({ nouns }: Pick<ReportData, 'nouns'>): SampleNouns {
+  return nouns ?? { one: 'photo', many: 'photos' }
 }

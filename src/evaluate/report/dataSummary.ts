@@ -1,12 +1,14 @@
 /** The data as they were used: photos by class and split, and the files that were left out. */
-import { counted, grouped } from '../format.js'
-import type { ReportData } from './data.js'
+import { counted, grouped, percent } from '../format.js'
+import { nounsOf, type ReportData, type Truncation } from './data.js'
 import { type Html, html } from './html.js'
 import { className, named, table } from './parts.js'
 
-export function dataSummary({ data, classes }: ReportData): Html | undefined {
+export function dataSummary({ data, classes, nouns, truncation, evaluation }: ReportData): Html | undefined {
   if (data === undefined) return undefined
-  const totals = data.splits.map((split) => split.counts.reduce((sum, count) => sum + count, 0))
+  const { one, many } = nounsOf({ nouns })
+  const sums = data.splits.map((split) => split.counts.reduce((sum, count) => sum + count, 0))
+  const totals = data.splits.map((split, s) => split.total ?? sums[s]!)
   const all = totals.reduce((sum, total) => sum + total, 0)
   const rows: (number | undefined)[] = [...classes.keys(), undefined]
   const content = table(rows, [
@@ -22,8 +24,15 @@ export function dataSummary({ data, classes }: ReportData): Html | undefined {
       cell: (k) => grouped(k === undefined ? all : data.splits.reduce((sum, split) => sum + (split.counts[k] ?? 0), 0)),
     },
   ])
-  return html`<p>${counted(all, 'photo')} in ${counted(classes.length, 'class', 'classes')} from <code>${named(data.source)}</code>.${data.splitRule && html` Split: ${data.splitRule}.`}</p>
+  return html`<p>${counted(all, one, many)}${evaluation?.kind !== 'number' && html` in ${counted(classes.length, 'class', 'classes')}`} from <code>${named(data.source)}</code>.${data.splitRule && html` Split: ${data.splitRule}.`}</p>
+${truncation && html`<p>${cutText(truncation, many)}</p>`}
 ${classes.length > 40 ? html`<details><summary>All ${classes.length} classes</summary>${content}</details>` : content}`
+}
+
+function cutText({ texts, cut, maxLength, longest }: Truncation, many: string): string {
+  return cut === 0
+    ? `None of the ${many} is longer than the ${grouped(maxLength)} tokens that the network reads; the longest has ${grouped(longest)}.`
+    : `${grouped(cut)} of ${grouped(texts)} ${many} (${percent(cut / Math.max(1, texts))}) are longer than the ${grouped(maxLength)} tokens that the network reads and were cut; the longest has ${grouped(longest)}. --max-length changes that.`
 }
 
 const LISTED = 20

@@ -1,4 +1,5 @@
 /** Pieces that several sections share: sections, figures, tables, pictures. */
+import type { Picture } from './data.js'
 import { type Html, type HtmlValue, html, trusted } from './html.js'
 
 /** A numbered-by-order section of the report. */
@@ -52,18 +53,34 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 
 const PICTURE = /^data:image\/(?:jpeg|png|webp|avif|gif);base64,[A-Za-z0-9+/]+={0,2}$/
 
+/** Samples side by side, or texts one below the other, each with what is said of it. */
+export function examples(items: readonly { readonly picture: Picture; readonly caption?: Html }[]): Html {
+  if (items.some(({ picture: one }) => one.text !== undefined))
+    return html`<ul class="snippets">${items.map(({ picture: one, caption }) => snippet(one, caption))}</ul>`
+  return html`<div class="pictures">${items.map(({ picture: one, caption }) => picture(one.name, one.thumbnail, caption))}</div>`
+}
+
+/** A text with its words marked by what they speak for, where that was measured. */
+function snippet({ name, text = '', pieces }: Picture, caption: HtmlValue): Html {
+  const words =
+    pieces === undefined
+      ? html`${text}`
+      : html`${pieces.map(({ text: piece, weight }) => {
+          const share = Math.round(100 * Math.min(1, Math.abs(weight)))
+          if (share < 5) return html`${piece}`
+          return html`<mark class="${weight > 0 ? 'for' : 'against'}" style="${trusted(`--weight:${share}%`)}">${piece}</mark>`
+        })}`
+  return html`<li><p class="snippet" dir="auto">${words}</p><p class="about">${caption} <span class="file">${named(name)}</span></p></li>
+`
+}
+
 /** A photo's thumbnail with its name; only the name where there is no usable thumbnail. */
-export function picture(name: string, thumbnail: string | undefined, text?: HtmlValue): Html {
+function picture(name: string, thumbnail: string | undefined, text?: HtmlValue): Html {
   const image =
     thumbnail !== undefined && PICTURE.test(thumbnail)
       ? html`<img src="${thumbnail}" alt="${name}" title="${name}" loading="lazy" decoding="async">`
       : html`<span class="no-picture" title="${name}">no picture</span>`
   return html`<figure class="picture">${image}<figcaption>${text}<span class="file">${named(fileName(name))}</span></figcaption></figure>`
-}
-
-/** Photos side by side. */
-export function pictures(items: readonly Html[]): Html {
-  return html`<div class="pictures">${items}</div>`
 }
 
 /** The last part of a path, for either kind of slash. */

@@ -81,6 +81,13 @@ button:focus-visible, a:focus-visible, summary:focus-visible { outline: 2px soli
 .picture figcaption { color: var(--ink); font-size: inherit }
 .picture span { display: block; overflow-wrap: anywhere } .picture .no-picture { display: grid }
 .said.wrong { color: var(--series-2); font-weight: 600 }
+.snippets { list-style: none; padding: 0; margin: .8rem 0 1.4rem; max-width: 48rem }
+.snippets li { border-left: 3px solid var(--line); padding: .1rem 0 .1rem 1rem; margin-bottom: 1.1rem }
+.snippet { margin: 0 0 .25rem; overflow-wrap: anywhere; white-space: pre-wrap }
+.about { margin: 0; font-size: .86rem; display: flex; flex-wrap: wrap; gap: 0 .9rem; align-items: baseline }
+mark { color: inherit; border-radius: 3px; padding: .05em .1em; background: color-mix(in srgb, rgb(var(--tone)) calc(.55 * var(--weight)), transparent); print-color-adjust: exact; -webkit-print-color-adjust: exact }
+mark.for { --tone: var(--right) } mark.against { --tone: var(--wrong) }
+mark.against { text-decoration: underline dotted; text-underline-offset: 3px }
 .file { color: var(--muted); font-size: .78rem; white-space: nowrap; overflow: hidden; text-overflow: ellipsis }
 details { margin: .4rem 0 1rem } summary { cursor: pointer; color: var(--link); font-size: .92rem }
 .numbers { margin: .2rem 0 } .numbers[open] { margin-bottom: 1rem } .numbers summary { font-size: .84rem } .numbers .scroll { margin-top: .5rem }

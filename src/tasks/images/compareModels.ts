@@ -3,7 +3,8 @@ import { type ImageItem, images } from '../../data/images.js'
 import type { ImageDataset, ImageSample } from '../../data/types.js'
 import type { Model } from '../../graph/graph.js'
 import type { ModelFolderContents } from '../../models/modelFolder.js'
-import { imageModel, type ModelOptions } from './model.js'
+import type { ModelOptions } from '../trainedModel.js'
+import { imageModel } from './model.js'
 
 export interface ModelComparison {
   readonly photos: number

@@ -98,8 +98,8 @@ export async function openExtractor(
       const features = await extract(positions, onProgress)
       return matrixTable(features, positions, (wanted) => takeTargets(targets, wanted))
     },
-    async source(input, positions, onProgress = () => undefined) {
-      return matrixSource(await extract(positions, onProgress), takeTargets(targets, positions), input)
+    async source(inputs, positions, onProgress = () => undefined) {
+      return matrixSource(await extract(positions, onProgress), takeTargets(targets, positions), inputs[0]!)
     },
     release: () => lanes.close(),
   }

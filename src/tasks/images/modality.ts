@@ -18,6 +18,7 @@ const DEFAULTS = {
   optimizer: 'sgd',
   lr: undefined,
   weightDecay: 1e-4,
+  decay: 'all',
   lrSchedule: 'cosine',
 } as const
 
@@ -31,7 +32,7 @@ export function imageModality(source: string | ImageDataset): Modality<ImageTrun
     origin: typeof source === 'string' ? source : source.origin,
     openTrunk,
     prepare: (options, context) => prepareData(source, options, context),
-    feed: imageFeed,
+    feed: async (trunk, data, options) => imageFeed(trunk, data, options),
     folder: ({ backbone, transform }) => ({
       task: 'image-classification',
       config: backbone.config,

@@ -1,4 +1,4 @@
-/** A trained model: predicts, is measured, and is saved as a folder that transformers.js loads. */
+/** A trained classifier of photos. */
 
 import { GraftError, messageOf, UsageError } from '../../base/errors.js'
 import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
@@ -7,87 +7,41 @@ import { pixelBatches } from '../../data/batches.js'
 import { type ImageItem, images } from '../../data/images.js'
 import { type ImageTransform, imageTransform } from '../../data/transform.js'
 import type { ImageDataset, ImageSample, SkippedFile } from '../../data/types.js'
-import { type Evaluation, evaluate } from '../../evaluate/evaluation.js'
-import { LOGITS } from '../../models/attach.js'
+import { type ClassEvaluation, evaluate } from '../../evaluate/evaluation.js'
 import { PIXELS } from '../../models/imageInput.js'
-import { loadModelFolder, type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
-import { type Engine, type LoadedProgram, openEngine } from '../../runtime/engine.js'
+import { type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
 import { floats } from '../../runtime/types.js'
+import { NetworkInWorker } from '../networkInWorker.js'
+import {
+  type EvaluateOptions,
+  type LabelledData,
+  type ModelEvaluation,
+  type ModelOptions,
+  type Photo,
+  type Prediction,
+  type PredictOptions,
+  ranked,
+  type SampleResult,
+  splitToMeasure,
+  type Text,
+  type TrainedModel,
+} from '../trainedModel.js'
 
-export interface Prediction {
-  readonly label: string
-  /** Probability, 0 ... 1. */
-  readonly score: number
-}
-
-/** A photo: its path or its encoded bytes. */
-export type Photo = string | Uint8Array
-
-export interface PredictOptions {
-  /** How many classes, the most probable first. @default all */
-  readonly top?: number | undefined
-  readonly signal?: AbortSignal | undefined
-}
+/** Figures of a classifier of photos. */
+export type PhotoEvaluation = ClassEvaluation & Pick<ModelEvaluation, 'split' | 'skipped'>
 
 /** What became of one photo of many. */
-export type PhotoResult =
-  | { readonly id: string; readonly predictions: readonly Prediction[] }
-  | { readonly id: string; readonly error: GraftError }
+export type PhotoResult = SampleResult
 
-export interface EvaluateOptions {
-  /** Which photos. @default those of the test split where the data has one, all of them where it does not */
-  readonly split?: 'train' | 'validation' | 'test' | 'all' | undefined
-  readonly strict?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((done: number, total: number) => void) | undefined
-}
-
-/** Figures on labelled photos, and which these were. */
-export interface ModelEvaluation extends Evaluation {
-  readonly split: string
-  readonly skipped: readonly SkippedFile[]
-}
-
-export interface ImageModel {
-  /** Class names, in the order of the logits. */
-  readonly labels: readonly string[]
-  /** What graft.json says of it. */
-  readonly record: ModelFolderContents['record']
-  /** The most probable classes of a photo. @throws GraftError naming a photo that cannot be read */
-  predict(photo: Photo, options?: PredictOptions): Promise<Prediction[]>
-  predict(photos: readonly Photo[], options?: PredictOptions): Promise<Prediction[][]>
+/** A classifier of photos. */
+export interface ImageModel extends TrainedModel {
+  readonly kind: 'images'
+  evaluate(data: LabelledData, options?: EvaluateOptions): Promise<PhotoEvaluation>
   /** Photo after photo, in order, with little memory; one that cannot be read gives its error. */
-  predictAll(samples: readonly ImageSample[], options?: PredictOptions): AsyncGenerator<PhotoResult>
-  /** @throws UsageError where the data has labels that the model does not know */
-  evaluate(
-    data: ImageDataset | string | readonly (ImageItem | string)[],
-    options?: EvaluateOptions,
-  ): Promise<ModelEvaluation>
-  /** Writes the folder. @throws GraftError where it cannot; what was there is intact */
-  save(folder: string): Promise<void>
-  /** Ends the worker that computes. Not needed for a program to end; a later prediction starts another. */
-  close(): Promise<void>
-}
-
-export interface ModelOptions {
-  readonly threads?: number | undefined
-  /** Photos that go through the network together. @default 16 */
-  readonly batch?: number | undefined
+  predictAll(samples: readonly ImageSample[], options?: PredictOptions): AsyncGenerator<SampleResult>
 }
 
 const BATCH = 16
-
-/**
- * Opens a folder that was saved by Graft.
- *
- * @throws GraftError naming the file that is missing or damaged
- */
-export async function loadModel(folder: string, options: ModelOptions = {}): Promise<ImageModel> {
-  const found = await loadModelFolder(folder)
-  const { format: _format, files: _files, ...record } = found.record
-  const readme = `# ${record.backbone.name}\n`
-  return imageModel({ ...found, readme, record }, options)
-}
 
 export function imageModel(contents: ModelFolderContents, options: ModelOptions = {}): ImageModel {
   if (contents.preprocessor === undefined)
@@ -95,16 +49,16 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
       remedy: 'Copy the model folder again as a whole.',
     })
   const transform = imageTransform(contents.preprocessor)
-  const network = new NetworkInWorker(contents, transform, options)
+  const network = new PhotoNetwork(contents, transform, options)
   const labels = contents.labels
   async function* predictAll(
     samples: readonly ImageSample[],
     { top, signal }: PredictOptions = {},
-  ): AsyncGenerator<PhotoResult> {
+  ): AsyncGenerator<SampleResult> {
     // Photos that cannot be read are told in their place.
     const failed = new Map<string, GraftError>()
     let next = 0
-    const upTo = function* (position: number): Generator<PhotoResult> {
+    const upTo = function* (position: number): Generator<SampleResult> {
       for (; next < position; next++) {
         const { id } = samples[next]!
         yield { id, error: failed.get(id) ?? new GraftError(`${id}: cannot be read`) }
@@ -121,16 +75,20 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
     }
     yield* upTo(samples.length)
   }
-  async function predict(photo: Photo, options?: PredictOptions): Promise<Prediction[]>
-  async function predict(photos: readonly Photo[], options?: PredictOptions): Promise<Prediction[][]>
+  async function predict(photo: Photo | Text, options?: PredictOptions): Promise<Prediction[]>
+  async function predict(photos: readonly (Photo | Text)[], options?: PredictOptions): Promise<Prediction[][]>
   async function predict(
-    given: Photo | readonly Photo[],
+    given: Photo | Text | readonly (Photo | Text)[],
     options: PredictOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
-    const list = typeof given === 'string' || given instanceof Uint8Array ? [given] : given
-    const samples = list.map(
-      (source, i): ImageSample => ({ id: typeof source === 'string' ? source : `#${i}`, source, label: -1 }),
-    )
+    const list: readonly (Photo | Text)[] = Array.isArray(given) ? given : [given as Photo | Text]
+    const samples = list.map((source, i): ImageSample => {
+      if (typeof source !== 'string' && !(source instanceof Uint8Array))
+        throw new UsageError('This model reads photos, and was given a text.', {
+          remedy: "Give a photo's path or its bytes.",
+        })
+      return { id: typeof source === 'string' ? source : `#${i}`, source, label: -1 }
+    })
     const found: Prediction[][] = []
     for await (const result of predictAll(samples, options)) {
       if ('error' in result) throw result.error
@@ -139,6 +97,7 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
     return list === given ? found : found[0]!
   }
   return {
+    kind: 'images',
     labels,
     record: contents.record,
     predict,
@@ -149,86 +108,51 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
   }
 }
 
-function ranked(probabilities: Float32Array, labels: readonly string[], top = labels.length): Prediction[] {
-  if (!(top >= 1)) throw new UsageError(`option "top" is ${top}; expected a whole number of at least 1.`)
-  return Array.from(probabilities, (score, i) => ({ label: labels[i]!, score }))
-    .sort((a, b) => b.score - a.score)
-    .slice(0, top)
+interface Running {
+  readonly onSkip?: (sample: ImageSample, error: GraftError) => void
+  readonly signal?: AbortSignal | undefined
 }
 
-/** The engine is opened at the first use and shared by all later ones. */
-class NetworkInWorker {
-  readonly #contents: ModelFolderContents
+/** Logits of photos, batch after batch. */
+class PhotoNetwork extends NetworkInWorker {
+  readonly #classes: number
   readonly #transform: ImageTransform
-  readonly #options: ModelOptions
-  #opened: Promise<{ engine: Engine; program: LoadedProgram }> | undefined
+  readonly #batch: number
 
-  constructor(contents: ModelFolderContents, transform: ImageTransform, options: ModelOptions) {
-    this.#contents = contents
+  constructor(contents: ModelFolderContents, transform: ImageTransform, { threads, batch = BATCH }: ModelOptions) {
+    super(contents.model, threads)
+    this.#classes = contents.labels.length
     this.#transform = transform
-    this.#options = options
+    this.#batch = batch
   }
 
   async *run(
     samples: readonly ImageSample[],
-    options: {
-      readonly onSkip?: (sample: ImageSample, error: GraftError) => void
-      readonly signal?: AbortSignal | undefined
-    },
+    options: Running,
   ): AsyncGenerator<{ logits: Matrix; positions: Int32Array }> {
-    const { program } = await this.#open()
-    const classes = this.#contents.labels.length
-    const batches = pixelBatches({
-      samples,
-      transform: this.#transform,
-      batchSize: this.#options.batch ?? BATCH,
-      ...options,
-    })
+    const batches = pixelBatches({ samples, transform: this.#transform, batchSize: this.#batch, ...options })
     for await (const { pixels, count, height, width, positions } of batches) {
-      const results = await program.run({ [PIXELS]: floats([count, 3, height, width], pixels) })
-      yield { logits: { rows: count, columns: classes, data: results[LOGITS]?.data as Float32Array }, positions }
-    }
-  }
-
-  async close(): Promise<void> {
-    const opened = this.#opened
-    this.#opened = undefined
-    await (await opened)?.engine.close()
-  }
-
-  #open() {
-    this.#opened ??= this.#start()
-    return this.#opened
-  }
-
-  async #start() {
-    const { threads } = this.#options
-    const engine = await openEngine(threads === undefined ? {} : { threads })
-    try {
-      return { engine, program: await engine.load({ model: this.#contents.model, state: [] }) }
-    } catch (error) {
-      await engine.close()
-      throw error
+      const { data } = await this.logits({ [PIXELS]: floats([count, 3, height, width], pixels) })
+      yield { logits: { rows: count, columns: this.#classes, data: data as Float32Array }, positions }
     }
   }
 }
 
 async function evaluateModel(
   contents: ModelFolderContents,
-  network: NetworkInWorker,
-  data: ImageDataset | string | readonly (ImageItem | string)[],
+  network: PhotoNetwork,
+  data: LabelledData,
   options: EvaluateOptions,
-): Promise<ModelEvaluation> {
+): Promise<PhotoEvaluation> {
   const { labels, record } = contents
   const dataset = await labelledWith(labels, data, options)
-  const has = (split: string) => dataset.samples.some((sample) => sample.split === split)
-  const split = options.split ?? (has('test') ? 'test' : 'all')
-  if (split !== 'all' && !has(split)) {
-    const parts = [...new Set(dataset.samples.map((sample) => sample.split ?? 'no split'))].join(', ')
-    throw new UsageError(`${dataset.origin ?? 'the list'} has no ${split} photos; it has: ${parts}.`, {
-      remedy: 'Leave the split out to measure on all photos, or give a folder with test/ in it.',
-    })
-  }
+  const name = dataset.origin ?? 'the list'
+  const split = splitToMeasure(
+    dataset.samples.map((sample) => sample.split),
+    options.split,
+    name,
+    'photos',
+  )
   const samples = dataset.samples.filter((sample) => split === 'all' || sample.split === split)
   const skipped: SkippedFile[] = dataset.skipped.filter((skip) => skip.kind !== 'other-file').slice()
   const logits: Float32Array[] = []
@@ -259,9 +183,11 @@ async function evaluateModel(
 /** Labelled photos with the model's classes, in its order. */
 async function labelledWith(
   labels: readonly string[],
-  data: ImageDataset | string | readonly (ImageItem | string)[],
+  data: LabelledData,
   options: EvaluateOptions,
 ): Promise<ImageDataset> {
+  if (typeof data === 'object' && 'kind' in data && data.kind === 'texts')
+    throw new UsageError('This model reads photos, and was given texts.', { remedy: 'Give labelled photos.' })
   if (typeof data === 'string' || Array.isArray(data))
     return images(data as string | readonly (ImageItem | string)[], {
       classes: labels,

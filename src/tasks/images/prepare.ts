@@ -45,7 +45,7 @@ export async function prepareData(
     origin: dataset.origin,
     length: samples.length,
     targets: { kind: 'single-label', classes, labels: Int32Array.from(samples, (sample) => sample.label) },
-    ids: samples.map((sample) => sample.id),
+    idOf: (position) => samples[position]!.id,
     contents: scan.contents,
     groups: duplicates.groupOf,
     splits: samples.map((sample) => sample.split),

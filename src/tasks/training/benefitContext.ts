@@ -11,6 +11,8 @@ export interface BenefitContext {
   readonly choice: Choice
   readonly model: Model
   readonly judged: Judged
+  /** The class of each judged sample. */
+  readonly labels: Int32Array
   /** Seconds left of the budget. */
   left(): number
   note(text: string): void

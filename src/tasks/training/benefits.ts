@@ -22,11 +22,14 @@ export async function measureBenefits(
 ): Promise<Benefits> {
   const until = work.watch.seconds() + 60 * work.options.benefitsMinutes
   const notes: string[] = []
+  if (judged.targets.kind !== 'single-label')
+    return { notes: ['Not measured: these measurements are made for one class a sample.'] }
   const context: BenefitContext = {
     work,
     choice,
     model,
     judged,
+    labels: judged.targets.labels,
     left: () => until - work.watch.seconds(),
     note: (text) => notes.push(text),
   }

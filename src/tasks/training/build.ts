@@ -1,13 +1,15 @@
 /** The body of a run: samples -> parts -> features -> candidates -> the better one -> its figures. */
 import { GraftError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
+import type { SplitResult } from '../../data/split.js'
+import { mainFigure, secondFigure } from '../../evaluate/figures.js'
 import type { Benefits } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
 import { settleBackbone } from '../../models/place.js'
-import { classifierModel } from '../../techniques/featureExtraction/assemble.js'
 import { checkEqual } from '../../techniques/fineTuning/checkEqual.js'
+import { inOwnUnit } from '../../techniques/fineTuning/objective.js'
 import { checkSettings } from '../../techniques/fineTuning/settings.js'
-import { assembledLogits, tunedModel } from './assemble.js'
+import { headModel, modelLogits, tunedModel } from './assemble.js'
 import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
 import { countsAt, divide } from './divide.js'
@@ -17,10 +19,11 @@ import { memoryUse, parseLimit } from './memory.js'
 import type { Modality, Nouns, PreparedData, Trunk } from './modality.js'
 import type { Finished } from './output.js'
 import { chooseTechnique, type DataFacts, testShare, validationShare } from './plan.js'
+import { headLogits } from './probe.js'
 import { reportData } from './reportData.js'
 import { runFile } from './runFile.js'
 import { tuningSettings } from './settings.js'
-import { featuresAt, type Workspace } from './workspace.js'
+import type { Workspace } from './workspace.js'
 
 type Base = Omit<Workspace, 'modality' | 'data' | 'trunk' | 'feed' | 'split' | 'features'>
 
@@ -40,11 +43,11 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   )
   const options = { ...asked, backbone }
   const base = { ...given, options }
-  const trunk = await modality.openTrunk(options.backbone, options)
+  const opened = await modality.openTrunk(options.backbone, options)
   await refuseChange(
     base,
     'backbone',
-    trunk.backbone.bytesSha256,
+    opened.backbone.bytesSha256,
     'The backbone is not the one that the run was begun with.',
   )
   const data = await watch.time(`Reading ${nouns.many}`, () => modality.prepare(options, context))
@@ -54,6 +57,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
     data.fingerprint,
     `The ${nouns.many} are not those that the run was begun with.`,
   )
+  const trunk = modality.adapt?.(opened, data) ?? opened
   for (const note of trunk.backbone.notes) context.decide('backbone', trunk.backbone.name, note)
 
   const facts = factsOf(data, nouns)
@@ -72,7 +76,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   refuseEmpty(data, split.train, nouns)
 
   context.phase('features', `Running the backbone once a ${nouns.one}`)
-  const feed = modality.feed(trunk, data, options)
+  const feed = await modality.feed(trunk, data, options, context)
   const features = await watch.time('Features', async () => {
     const extractor = await feed.openExtractor({
       model: trunk.body.model,
@@ -83,9 +87,9 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
       signal: context.signal,
     })
     try {
-      const all = Int32Array.from({ length: data.length }, (_, i) => i)
-      const progress = context.progress('features', data.length, nouns.many)
-      return await extractor.features(all, (count) => progress.advance(count))
+      const wanted = withFeatures(data, split)
+      const progress = context.progress('features', wanted.length, nouns.many)
+      return await extractor.features(wanted, (count) => progress.advance(count))
     } finally {
       await extractor.release()
     }
@@ -98,9 +102,11 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   const { model, judged } = await watch.time('Evaluation', () => assembleAndJudge(work, choice))
   if (judged) {
     const { evaluation, split: on } = judged
-    const { accuracyInterval: a, macroF1Interval: f, n } = evaluation
-    context.emit({ type: 'metric', name: 'accuracy', on, value: evaluation.accuracy, n, low: a.low, high: a.high })
-    context.emit({ type: 'metric', name: 'macro F1', on, value: evaluation.macroF1, n, low: f.low, high: f.high })
+    for (const figure of [mainFigure(evaluation), secondFigure(evaluation)])
+      if (figure) {
+        const { name, value, interval } = figure
+        context.emit({ type: 'metric', name, on, value, n: evaluation.n, low: interval.low, high: interval.high })
+      }
   }
   const found = judged ? await baselines(work, judged, choice.chosen.trained) : []
   let benefits: Benefits | undefined
@@ -117,9 +123,25 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   })
   const splitRule = describeSplit(data, test.value, validation.value, options.seed)
   const report = await watch.time('Report', () =>
-    reportData(work, { choice, judged, baselines: found, splitRule, benefits, runFile: file }),
+    reportData(work, { choice, model, judged, baselines: found, splitRule, benefits, runFile: file }),
   )
-  return { work, finished: { model, parts: modality.folder(trunk, data), choice, judged, report, runFile: file } }
+  return {
+    work,
+    finished: {
+      model: modality.finish?.(trunk, model) ?? model,
+      parts: modality.folder(trunk, data),
+      choice,
+      judged,
+      report,
+      runFile: file,
+    },
+  }
+}
+
+/** Where words have labels, a head is fitted on the words of the samples that train, and measured through the network. */
+function withFeatures(data: PreparedData, split: SplitResult): Int32Array {
+  if (data.targets.kind === 'token-labels') return Int32Array.from([...split.train, ...split.validation]).sort()
+  return Int32Array.from({ length: data.length }, (_, i) => i)
 }
 
 const TECHNIQUE_NAMES = {
@@ -153,6 +175,8 @@ function factsOf(data: PreparedData, nouns: Nouns): DataFacts {
 }
 
 function refuseEmpty({ targets }: PreparedData, train: Int32Array, { one, many }: Nouns): void {
+  // Of several labels, or of words, a class may be missing: it is then never predicted, which is told.
+  if (targets.kind === 'multi-label' || targets.kind === 'token-labels') return
   const counts = countsAt(targets, train)
   const classes = targets.kind === 'number' ? [targets.name] : targets.classes
   const empty = classes.filter((_, i) => counts[i] === 0)
@@ -175,42 +199,42 @@ async function assembleAndJudge(
   work: Workspace,
   choice: Choice,
 ): Promise<{ model: Model; judged: Judged | undefined }> {
-  const { trunk, split, context, modality, feed } = work
+  const { trunk, split, context, modality } = work
   const { chosen } = choice
   const count = CHECKED + (chosen.kind === 'tuned' ? split.test.length : 0)
   const progress = context.progress('evaluation', count, modality.nouns.many)
   const logitsOf = (model: Model, positions: Int32Array) =>
-    assembledLogits(work, model, feed.source(positions, work.random), (done) => progress.advance(done))
+    modelLogits(work, model, positions, (done) => progress.advance(done))
   if (chosen.kind === 'tuned') {
     const temperature = chosen.temperature?.temperature ?? 1
     const model = tunedModel(trunk, chosen.start, chosen.outcome, temperature)
-    const { validationLogits, checkLogits } = chosen.outcome
-    const checked = (validationLogits ? split.validation : split.train).slice(0, checkLogits.rows)
-    checkEqual(await logitsOf(model, checked), divided(checkLogits, temperature))
+    const { validationLogits, checkLogits, scale } = chosen.outcome
+    const saved = (logits: Matrix) => inOwnUnit(divided(logits, temperature), scale)
+    const checked = (validationLogits ? split.validation : split.train).slice(0, CHECKED)
+    checkEqual(await logitsOf(model, checked), saved(checkLogits))
     progress.set(CHECKED)
     if (split.test.length > 0)
       return { model, judged: judge(work, testName(work), split.test, await logitsOf(model, split.test)) }
     if (validationLogits === undefined) return { model, judged: undefined }
-    const logits = divided(validationLogits, temperature)
-    return { model, judged: judge(work, CHOOSING, split.validation, logits) }
+    return { model, judged: judge(work, CHOOSING, split.validation, saved(validationLogits)) }
   }
   const { classifier, trained } = chosen
-  const model = classifierModel(trunk.backbone.model, trunk.point, trunk.body, classifier)
+  const model = headModel(trunk, classifier)
   const some = trained.slice(0, CHECKED)
-  checkEqual(await logitsOf(model, some), classifier.logits(featuresAt(work, some).features))
+  checkEqual(await logitsOf(model, some), await headLogits(work, classifier, some))
   progress.set(CHECKED)
   const own = new Set(trained)
   const unseen = (positions: Int32Array) => positions.length > 0 && !positions.some((i) => own.has(i))
-  const judgedAt = (name: string, positions: Int32Array) =>
-    judge(work, name, positions, classifier.logits(featuresAt(work, positions).features))
-  if (unseen(split.test)) return { model, judged: judgedAt(testName(work), split.test) }
+  const judgedAt = async (name: string, positions: Int32Array) =>
+    judge(work, name, positions, await headLogits(work, classifier, positions))
+  if (unseen(split.test)) return { model, judged: await judgedAt(testName(work), split.test) }
   if (unseen(split.validation)) {
     const chose = choice.items.length > 1
-    return { model, judged: judgedAt(chose ? CHOOSING : 'validation', split.validation) }
+    return { model, judged: await judgedAt(chose ? CHOOSING : 'validation', split.validation) }
   }
   if (choice.heldOut === undefined) return { model, judged: undefined }
-  const { positions, found } = choice.heldOut
-  return { model, judged: judge(work, 'cross-validation', positions, found.logits) }
+  const { positions, logits } = choice.heldOut
+  return { model, judged: judge(work, 'cross-validation', positions, logits) }
 }
 
 function divided(logits: Matrix, temperature: number): Matrix {

@@ -1,32 +1,32 @@
 /** Makes the candidates that the plan names and keeps the better: what is trained, on which samples, for how long. */
 import { GraftError, messageOf } from '../../base/errors.js'
+import type { Matrix } from '../../base/matrix.js'
+import type { Targets } from '../../data/targets.js'
 import { fitTemperature, type Temperature } from '../../evaluate/calibration.js'
-import { wilsonInterval } from '../../evaluate/intervals.js'
+import { type Figure, mainFigure } from '../../evaluate/figures.js'
 import type { Candidate } from '../../evaluate/report/data.js'
-import {
-  type FittedClassifier,
-  type LinearHead,
-  linearLogits,
-  type OutOfFold,
-} from '../../techniques/featureExtraction/classifier.js'
+import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
+import type { FittedHead } from '../../techniques/featureExtraction/head.js'
 import type { MemoryPlan } from '../../techniques/fineTuning/memory.js'
+import { inOwnUnit } from '../../techniques/fineTuning/objective.js'
 import { learningRate } from '../../techniques/fineTuning/settings.js'
 import type { TrainingOutcome } from '../../techniques/fineTuning/trainer.js'
 import { AbortedError } from '../../techniques/run/aborted.js'
 import { CLASSIFIER_TITLES } from './classifiers.js'
+import { classRows, evaluateTargets, scoreTargets } from './evaluateTargets.js'
 import { type TuningJob, upperJob, wholeJob } from './jobs.js'
 import { decideMemory } from './memory.js'
 import { AUTO_MINUTES, better, fittingEpochs, type Tried } from './plan.js'
-import { fitOnFeatures, type Scored, scoreAt, startOf } from './probe.js'
+import { fitOnFeatures, headLogits, type Scored, startOf } from './probe.js'
 import { findRate, measureEpoch } from './rehearsal.js'
 import { tuningSettings } from './settings.js'
 import { runTuning } from './tuning.js'
-import { featuresAt, labelsAt, type Workspace } from './workspace.js'
+import { outputNames, targetsAt, type Workspace } from './workspace.js'
 
 export type Chosen =
   | {
       readonly kind: 'classifier'
-      readonly classifier: FittedClassifier
+      readonly classifier: FittedHead
       readonly trained: Int32Array
       readonly epochs: number
     }
@@ -47,12 +47,25 @@ export interface Choice {
   /** The split that the candidates are compared on. */
   readonly split: string
   /** What models that had not seen a sample said of it: for likely label errors. */
-  readonly heldOut: { readonly positions: Int32Array; readonly found: OutOfFold } | undefined
+  readonly heldOut: HeldOut | undefined
+  /** What the candidates are compared by. */
+  readonly measure: Pick<Figure, 'name' | 'share'>
   /** The history of training, also where its result was not kept. */
   readonly outcome: TrainingOutcome | undefined
   readonly learningRate: number | undefined
   /** Of the training, also where its result was not kept. */
   readonly memory?: MemoryPlan
+}
+
+export interface HeldOut {
+  readonly positions: Int32Array
+  readonly targets: Targets
+  readonly logits: Matrix
+}
+
+/** A candidate's figures on the samples that choose. */
+interface Compared extends Scored {
+  readonly figure: Figure
 }
 
 export async function choose(work: Workspace, tried: Tried): Promise<Choice> {
@@ -67,20 +80,21 @@ async function classifierOnly(work: Workspace): Promise<Choice> {
   context.phase('probe', `Fitting: ${title.toLowerCase()}`)
   const classifier = await watch.time('Classifier', () => fitOnFeatures(work, split.train))
   const { outOfFold } = classifier
+  const heldOut = heldOutOf(work, classifier, split.train)
   const validated = split.validation.length > 0
-  const scored = validated
-    ? scoreAt(work, classifier.logits(featuresAt(work, split.validation).features), split.validation)
-    : undefined
-  const accuracy = scored?.accuracy ?? outOfFold?.accuracy
-  const n = validated ? split.validation.length : (outOfFold?.rows.length ?? 0)
+  const compared = validated
+    ? comparedAt(work, await headLogits(work, classifier, split.validation), split.validation)
+    : heldOut && comparedAt(work, heldOut.logits, heldOut.positions)
+  // Words are held out by the sentence, but their rows are not those of the data: the score is all there is.
+  const value = compared?.figure.value ?? outOfFold?.score
   const items: Candidate[] =
-    accuracy === undefined
+    value === undefined
       ? []
       : [
           {
             name: title,
-            accuracy,
-            interval: wilsonInterval(Math.round(accuracy * n), n),
+            accuracy: value,
+            interval: compared?.figure.interval,
             seconds: watch.secondsOf('Classifier'),
             kept: true,
           },
@@ -91,14 +105,28 @@ async function classifierOnly(work: Workspace): Promise<Choice> {
     reason: 'The backbone stays as it is; its features are classified.',
     items,
     split: validated ? 'validation' : 'cross-validation',
-    heldOut: heldOutOf(classifier, split.train),
+    heldOut,
+    measure: measureOf(compared?.figure, outOfFold?.measure),
     outcome: undefined,
     learningRate: undefined,
   }
 }
 
-function heldOutOf({ outOfFold }: FittedClassifier, trained: Int32Array): Choice['heldOut'] {
-  return outOfFold && { positions: Int32Array.from(outOfFold.rows, (i) => trained[i]!), found: outOfFold }
+function measureOf(figure: Figure | undefined, measure: string | undefined): Choice['measure'] {
+  return figure ?? { name: measure ?? 'accuracy', share: measure !== 'R2' }
+}
+
+/** By sample; words have no place here. */
+function heldOutOf(work: Workspace, { outOfFold, kind }: FittedHead, trained: Int32Array): HeldOut | undefined {
+  if (outOfFold === undefined || kind === 'token-labels') return undefined
+  const positions = Int32Array.from(outOfFold.rows, (i) => trained[i]!)
+  return { positions, targets: targetsAt(work, positions), logits: outOfFold.logits }
+}
+
+function comparedAt(work: Workspace, logits: Matrix, positions: Int32Array): Compared {
+  const targets = targetsAt(work, positions)
+  const evaluation = evaluateTargets(logits, targets, outputNames(work), work.random.fork('comparison'))
+  return { ...scoreTargets(logits, targets), figure: mainFigure(evaluation) }
 }
 
 async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
@@ -107,13 +135,13 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
   context.phase('probe', 'Fitting the head on frozen features')
   const { head, probe: fitted } = await watch.time('Classifier', () => startOf(work, split.train))
   const probeTitle = CLASSIFIER_TITLES['linear-probe']
-  const probe = probeScore(work, head)
+  const probe = fitted && (await probeScore(work, fitted))
   if (probe)
     context.emit({
       type: 'metric',
-      name: `${probeTitle}: accuracy`,
+      name: `${probeTitle}: ${probe.figure.name}`,
       on: 'validation',
-      value: probe.accuracy,
+      value: probe.figure.value,
       n: split.validation.length,
     })
   const job = options.unfreeze > 0 ? await watch.time('Features', () => upperJob(work, head)) : wholeJob(work, head)
@@ -140,24 +168,24 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
     context.warn(messageOf(error), error.remedy)
     return keepProbe(work, `${title} failed: ${messageOf(error)}`, probe)
   }
-  const tuned = outcome.validationLogits && scoreAt(work, outcome.validationLogits, split.validation)
+  const tuned =
+    outcome.validationLogits && comparedAt(work, inOwnUnit(outcome.validationLogits, outcome.scale), split.validation)
   const keepsProbe = tried === 'both' && probe !== undefined && tuned !== undefined && better(tuned, probe) === 'second'
   const n = split.validation.length
-  const interval = (scored: Scored) => wilsonInterval(Math.round(scored.accuracy * n), n)
   const items: Candidate[] = []
   if (probe)
     items.push({
       name: probeTitle,
-      accuracy: probe.accuracy,
-      interval: interval(probe),
+      accuracy: probe.figure.value,
+      interval: probe.figure.interval,
       seconds: watch.secondsOf('Classifier'),
       kept: keepsProbe,
     })
   if (tuned)
     items.push({
       name: title,
-      accuracy: tuned.accuracy,
-      interval: interval(tuned),
+      accuracy: tuned.figure.value,
+      interval: tuned.figure.interval,
       seconds: watch.secondsOf('Fine-tuning'),
       kept: !keepsProbe,
       note: `epoch ${outcome.epoch} of ${outcome.history.length}${outcome.stoppedEarly ? ', stopped early' : ''}`,
@@ -171,8 +199,8 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
     )
     return { ...kept, items, outcome, learningRate: rate, memory }
   }
-  const labels = labelsAt(work, split.validation)
-  const temperature = outcome.validationLogits && fitTemperature(outcome.validationLogits, labels)
+  const rows = outcome.validationLogits && classRows(outcome.validationLogits, targetsAt(work, split.validation))
+  const temperature = rows && fitTemperature(rows.logits, rows.labels)
   const reason =
     probe && tuned && tried === 'both'
       ? `${title} was better on the ${n} validation ${work.modality.nouns.many}.`
@@ -183,22 +211,22 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
     reason,
     items,
     split: 'validation',
-    heldOut: fitted && heldOutOf(fitted, split.train),
+    heldOut: fitted && heldOutOf(work, fitted, split.train),
+    measure: measureOf((tuned ?? probe)?.figure, fitted?.outOfFold?.measure),
     outcome,
     learningRate: rate,
     memory,
   }
 }
 
-function probeScore(work: Workspace, head: LinearHead): Scored | undefined {
-  const { split, options } = work
-  // A random head has nothing to be compared with.
-  if (split.validation.length === 0 || (options.schedule !== 'lp-ft' && options.unfreeze === 0)) return undefined
-  return scoreAt(work, linearLogits(featuresAt(work, split.validation).features, head), split.validation)
+async function probeScore(work: Workspace, probe: FittedHead): Promise<Compared | undefined> {
+  const { validation } = work.split
+  if (validation.length === 0) return undefined
+  return comparedAt(work, await headLogits(work, probe, validation), validation)
 }
 
 /** The probe once more, on the samples that were held out to choose by as well. */
-async function keepProbe(work: Workspace, reason: string, probe: Scored | undefined): Promise<Choice> {
+async function keepProbe(work: Workspace, reason: string, probe: Compared | undefined): Promise<Choice> {
   const { data, split, context, watch } = work
   const given = data.given.has('validation')
   const positions = given ? split.train : Int32Array.from([...split.train, ...split.validation]).sort()
@@ -210,19 +238,24 @@ async function keepProbe(work: Workspace, reason: string, probe: Scored | undefi
     ...work,
     split: { ...split, train: positions, validation: given ? split.validation : new Int32Array() },
   })
-  const n = split.validation.length
   const items: Candidate[] = probe
     ? [
         {
           name: choice.title,
-          accuracy: probe.accuracy,
-          interval: wilsonInterval(Math.round(probe.accuracy * n), n),
+          accuracy: probe.figure.value,
+          interval: probe.figure.interval,
           seconds: watch.secondsOf('Classifier'),
           kept: true,
         },
       ]
     : choice.items.slice()
-  return { ...choice, reason, items, split: probe ? 'validation' : choice.split }
+  return {
+    ...choice,
+    reason,
+    items,
+    split: probe ? 'validation' : choice.split,
+    measure: probe?.figure ?? choice.measure,
+  }
 }
 
 interface DecidedSchedule {

@@ -1,10 +1,9 @@
 /** The classifiers on features by the names of the options. */
-import type { Classifier } from '../../techniques/featureExtraction/classifier.js'
-import { CLASSIFIERS } from '../../techniques/featureExtraction/index.js'
+import type { ClassifierName } from '../../techniques/featureExtraction/index.js'
 import type { TrainOptions } from './trainOptions.js'
 
-export function makeClassifier(name: TrainOptions['classifier']): Classifier {
-  return CLASSIFIERS[name === 'mlp' ? 'mlp-head' : name]()
+export function classifierName(name: TrainOptions['classifier']): ClassifierName {
+  return name === 'mlp' ? 'mlp-head' : name
 }
 
 /** What each is called in a report. */

@@ -42,8 +42,8 @@ export async function upperJob(work: Workspace, head: LinearHead): Promise<Tunin
   try {
     const count = split.train.length + split.validation.length
     const progress = context.progress('features', count, modality.nouns.many)
-    const input = upper.network.inputs[0]!
-    const source = (positions: Int32Array) => extractor.source(input, positions, (done) => progress.advance(done))
+    const source = (positions: Int32Array) =>
+      extractor.source(upper.network.inputs, positions, (done) => progress.advance(done))
     return {
       network: upper.network,
       train: await source(split.train),

@@ -1,10 +1,9 @@
 /** Accuracy of a linear probe with fewer labels, and the law that follows. */
 import { type LabelCurve, type LabelMeasurement, labelCurve } from '../../evaluate/labelCurve.js'
 import { stratifiedSubset } from '../../techniques/featureExtraction/folds.js'
-import { linearProbe } from '../../techniques/featureExtraction/linearProbe.js'
 import { type BenefitContext, correctness } from './benefitContext.js'
-import { fitOnFeatures } from './probe.js'
-import { featuresAt, labelsAt, outputCount } from './workspace.js'
+import { fitOnFeatures, headLogits } from './probe.js'
+import { labelsAt, outputCount } from './workspace.js'
 
 const SIZES = 6
 /** Draws of the smaller sizes, whose accuracy depends on which samples they hold. */
@@ -14,6 +13,7 @@ export async function measureLabels({
   work,
   choice,
   judged,
+  labels: truth,
   left,
   note,
 }: BenefitContext): Promise<LabelCurve | undefined> {
@@ -40,8 +40,8 @@ export async function measureLabels({
     }
     const draw = random.fork('labels', size, repeat)
     const subset = Int32Array.from(stratifiedSubset(labels, classes, size, draw), (i) => pool[i]!)
-    const probe = await fitOnFeatures(quiet, subset, linearProbe(), `labels ${size} ${repeat}`)
-    const correct = correctness(probe.logits(featuresAt(work, judged.positions).features), judged.labels)
+    const probe = await fitOnFeatures(quiet, subset, { method: 'linear-probe', purpose: `labels ${size} ${repeat}` })
+    const correct = correctness(await headLogits(work, probe, judged.positions), truth)
     const accuracy = correct.reduce((sum, one) => sum + one, 0) / correct.length
     measured.push({ labels: subset.length, accuracy, n: correct.length, correct })
     progress.advance()

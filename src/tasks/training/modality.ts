@@ -7,12 +7,14 @@ import type { Random } from '../../base/random.js'
 import type { FeatureCache } from '../../data/featureCache.js'
 import type { Targets } from '../../data/targets.js'
 import type { SkippedFile, Split } from '../../data/types.js'
-import type { Picture } from '../../evaluate/report/data.js'
+import type { Picture, Truncation } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
 import type { CutModel, FeaturePoint } from '../../models/attach.js'
 import type { Backbone } from '../../models/backbone.js'
 import type { Block } from '../../models/blocks.js'
 import type { FolderParts } from '../../models/modelFolder.js'
+import type { Engine } from '../../runtime/engine.js'
+import type { ChosenWords } from '../../techniques/featureExtraction/words.js'
 import type { NetworkInput, SampleSource } from '../../techniques/fineTuning/network.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import type { ModalityDefaults, TrainOptions } from './trainOptions.js'
@@ -43,18 +45,22 @@ export interface Modality<T extends Trunk = Trunk, D extends PreparedData = Prep
   openTrunk(spec: string, options: BackboneChoice): Promise<T>
   /** Opens the source, or takes what is open; looks at every sample once. */
   prepare(options: DataChoice, context: RunContext): Promise<D>
+  /** The backbone as this data needs it. @default as it is */
+  adapt?(trunk: T, data: D): T
   /** The samples through the backbone's preprocessing. */
-  feed(trunk: T, data: D, options: FeedChoice): Feed
+  feed(trunk: T, data: D, options: FeedChoice, context: RunContext): Promise<Feed>
   /** What goes into the model folder besides the network: preprocessing, and what tells other programs how to load it. */
   folder(trunk: T, data: D): FolderParts
+  /** The network as it is saved. @default as it was trained */
+  finish?(trunk: T, model: Model): Model
 }
 
 /** The options that matter where a backbone is opened. */
-export type BackboneChoice = Pick<TrainOptions, 'mean' | 'std' | 'size' | 'features'>
+export type BackboneChoice = Pick<TrainOptions, 'mean' | 'std' | 'size' | 'features' | 'maxLength' | 'pooling'>
 /** The options that matter where data is opened. */
-export type DataChoice = Pick<TrainOptions, 'strict'>
+export type DataChoice = Pick<TrainOptions, 'strict' | 'text' | 'label' | 'pair' | 'splitColumn' | 'target' | 'classes'>
 /** The options that matter where samples become inputs. */
-export type FeedChoice = Partial<Pick<TrainOptions, 'augment'>>
+export type FeedChoice = Partial<Pick<TrainOptions, 'augment' | 'seed'>>
 
 /** A backbone made ready: the point where its features are taken, and its layers by depth. */
 export interface Trunk {
@@ -88,7 +94,8 @@ export interface PreparedData {
   /** Samples. */
   readonly length: number
   readonly targets: Targets
-  readonly ids: readonly string[]
+  /** How a sample is called. */
+  idOf(position: number): string
   /** SHA-256 of each sample. */
   readonly contents: readonly string[]
   /** The first of the copies of each sample; copies stay on one side of a split. */
@@ -111,9 +118,31 @@ export interface Feed {
   openExtractor(part: FrozenPart): Promise<Extractor>
   /** The sample in a report. */
   example(position: number): Promise<Picture>
+  /** How much each piece of a sample speaks for an output, where that can be told. */
+  explain?(asked: readonly Asked[], how: Explaining): Promise<Explained[]>
+  /** The words of a sample, where words have labels. */
+  words?(position: number): readonly string[]
+  /** Of texts: those that are longer than the network reads. */
+  readonly truncation?: Truncation | undefined
   /** Ways to make samples worse, for measuring how well a model bears it. */
   readonly corruptions: readonly Corruption[]
 }
+
+/** What is to be explained: the answer that an output of the network stands for. */
+export interface Asked {
+  readonly position: number
+  readonly output: number
+}
+
+export interface Explaining {
+  /** From the inputs to `logits`. */
+  readonly model: Model
+  readonly engine: Engine
+  readonly signal: AbortSignal
+}
+
+/** The pieces in their order, each with its weight from -1 (against the answer) to 1 (for it). */
+export type Explained = NonNullable<Picture['pieces']>
 
 export interface SourceOptions {
   /** Change the samples in epochs as the options say. @default false */
@@ -144,10 +173,14 @@ export interface FrozenPart {
 }
 
 export interface Extractor {
-  /** The values of `output`, a row a sample (or a word, where words have labels). */
+  /** The values of `output`, a row a sample; where words have labels a row for each of some of them. */
   features(positions: Int32Array, onProgress?: (count: number) => void): Promise<FeatureTable>
   /** The same values as inputs of what comes after: sample `i` is `positions[i]`. */
-  source(input: NetworkInput, positions: Int32Array, onProgress?: (count: number) => void): Promise<SampleSource>
+  source(
+    inputs: readonly NetworkInput[],
+    positions: Int32Array,
+    onProgress?: (count: number) => void,
+  ): Promise<SampleSource>
   release(): Promise<void>
 }
 
@@ -163,6 +196,8 @@ export interface FeatureTable {
 export interface FeatureRows {
   /** (R, D) */
   readonly features: Matrix
-  /** What is said of each row: that of its sample, or of its word. */
+  /** What is said of the samples: a row each, but where words have labels. */
   readonly targets: Targets
+  /** Where words have labels: the word that each row is of. */
+  readonly words?: ChosenWords
 }

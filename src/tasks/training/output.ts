@@ -33,6 +33,8 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
     backbone: { name: backbone.name },
     technique: choice.title,
     imageSize: parts.inputSize,
+    maxLength: parts.maxLength,
+    task: parts.task,
     writtenBy: `graft-ml ${VERSION}`,
   })
   return {
@@ -43,6 +45,8 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
     licence: backbone.licence,
     record: {
       task: parts.task,
+      ...(parts.target === undefined ? {} : { target: parts.target }),
+      ...(parts.maxLength === undefined ? {} : { maxLength: parts.maxLength }),
       backbone: {
         name: backbone.name,
         sha256: backbone.bytesSha256,

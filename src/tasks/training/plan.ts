@@ -87,11 +87,11 @@ export function fittingEpochs(epochs: number, secondsAnEpoch: number, secondsLef
   return Math.max(0, Math.min(epochs, Math.floor(secondsLeft / secondsAnEpoch)))
 }
 
-/** Which of two candidates is kept: the higher accuracy, and of equals the lower loss. */
+/** Which of two candidates is kept: the higher value (accuracy, F1, R2), and of equals the lower loss. */
 export function better(
-  first: { readonly accuracy: number; readonly loss: number },
-  second: { readonly accuracy: number; readonly loss: number },
+  first: { readonly value: number; readonly loss: number },
+  second: { readonly value: number; readonly loss: number },
 ): 'first' | 'second' {
-  if (first.accuracy !== second.accuracy) return first.accuracy > second.accuracy ? 'first' : 'second'
+  if (first.value !== second.value) return first.value > second.value ? 'first' : 'second'
   return first.loss <= second.loss ? 'first' : 'second'
 }

@@ -1,50 +1,76 @@
-/** Classifiers on the features of the frozen backbone, and the head that further training starts from. */
+/** Heads on the features of the frozen backbone, and the head that further training starts from. */
 import type { Matrix } from '../../base/matrix.js'
-import type { FittedClassifier, LinearHead } from '../../techniques/featureExtraction/classifier.js'
-import { linearProbe } from '../../techniques/featureExtraction/linearProbe.js'
-import { score } from '../../techniques/fineTuning/scoring.js'
+import { takeTargets } from '../../data/targets.js'
+import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
+import { fitHead } from '../../techniques/featureExtraction/fitHead.js'
+import type { FittedHead } from '../../techniques/featureExtraction/head.js'
+import type { ClassifierName } from '../../techniques/featureExtraction/index.js'
+import { headInScale } from '../../techniques/fineTuning/objective.js'
+import { objectiveFor } from '../../techniques/fineTuning/objectives/index.js'
 import { inverseFrequencies } from '../../techniques/fineTuning/targets.js'
-import { makeClassifier } from './classifiers.js'
-import { featuresAt, labelsAt, labelsOf, outputCount, type Workspace } from './workspace.js'
+import { headModel, modelLogits } from './assemble.js'
+import { classifierName } from './classifiers.js'
+import { scoreTargets } from './evaluateTargets.js'
+import { tuningSettings } from './settings.js'
+import { featuresAt, outputCount, targetsAt, type Workspace } from './workspace.js'
 
+/** The higher the value the better, the lower the loss. */
 export interface Scored {
-  readonly accuracy: number
+  readonly value: number
   readonly loss: number
 }
 
-/** A classifier fitted on the features of these samples. */
+export interface HeadChoice {
+  /** @default that of the options */
+  readonly method?: ClassifierName
+  /** Names the random numbers. @default 'probe' */
+  readonly purpose?: string
+  readonly calibrate?: boolean
+}
+
+/** A head fitted on the features of these samples. */
 export async function fitOnFeatures(
   work: Workspace,
   positions: Int32Array,
-  classifier = makeClassifier(work.options.classifier),
-  purpose = 'probe',
-): Promise<FittedClassifier> {
+  { method = classifierName(work.options.classifier), purpose = 'probe', calibrate = true }: HeadChoice = {},
+): Promise<FittedHead> {
   const { options, context, engine, random } = work
-  const rows = featuresAt(work, positions)
-  const labels = labelsOf(rows.targets)
+  const { features, targets, words } = featuresAt(work, positions)
   const balanced = options.classWeights || options.balancedSampling
+  const classes = targets.kind === 'single-label' || targets.kind === 'ordinal' ? targets : undefined
   const progress = context.progress('probe', 100, 'percent')
-  const fitted = await classifier.fit(rows.features, labels, outputCount(work), {
+  const fitted = await fitHead(targets, features, {
     engine,
     random: random.fork(purpose),
     signal: context.signal,
     onProgress: (done) => progress.set(Math.round(100 * done)),
-    ...(balanced ? { classWeights: inverseFrequencies(labels, outputCount(work)) } : {}),
+    method,
+    words,
+    calibrate,
+    ...(balanced && classes ? { classWeights: inverseFrequencies(classes.labels, classes.classes.length) } : {}),
   })
   progress.set(100)
+  for (const warning of fitted.warnings) context.warn(warning)
   return fitted
+}
+
+/** What a head says of the samples at these positions: through their features, or where words have labels through the network. */
+export async function headLogits(work: Workspace, head: FittedHead, positions: Int32Array): Promise<Matrix> {
+  if (head.kind === 'token-labels') return modelLogits(work, headModel(work.trunk, head), positions)
+  return head.logits(featuresAt(work, positions).features)
 }
 
 /** How well logits (N, C) do on the samples at these positions. */
 export function scoreAt(work: Workspace, logits: Matrix, positions: Int32Array): Scored {
-  return score(logits, labelsAt(work, positions))
+  return scoreTargets(logits, targetsAt(work, positions))
 }
 
 /** Where a training of the network begins. */
 export interface Start {
+  /** In the scale that training learns in. */
   readonly head: LinearHead
-  /** The classifier that the head was taken from; undefined for random weights. */
-  readonly probe: FittedClassifier | undefined
+  /** The head that it was taken from; undefined for random weights. */
+  readonly probe: FittedHead | undefined
 }
 
 /** The probe's head for LP-FT (Kumar et al. 2022), else small random weights (PyTorch's default for a linear layer). */
@@ -52,8 +78,8 @@ export async function startOf(work: Workspace, positions: Int32Array): Promise<S
   const { options, random, trunk } = work
   if (options.schedule === 'lp-ft' || options.unfreeze > 0) {
     // As sharp as it was fitted: a head softened by a temperature passes weaker gradients to the layers below.
-    const probe = await fitOnFeatures(work, positions, linearProbe({ calibrate: false }), 'head')
-    if (probe.linear !== undefined) return { head: probe.linear, probe }
+    const probe = await fitOnFeatures(work, positions, { method: 'linear-probe', purpose: 'head', calibrate: false })
+    if (probe.linear !== undefined) return { head: inTrainingScale(work, positions, probe.linear), probe }
   }
   const bound = 1 / Math.sqrt(trunk.point.width)
   const draw = random.fork('head')
@@ -61,4 +87,13 @@ export async function startOf(work: Workspace, positions: Int32Array): Promise<S
   const rows = outputCount(work)
   const columns = trunk.point.width
   return { head: { weight: { rows, columns, data: uniform(rows * columns) }, bias: uniform(rows) }, probe: undefined }
+}
+
+/** Numbers are learnt standardised. */
+function inTrainingScale({ options, data }: Workspace, positions: Int32Array, head: LinearHead): LinearHead {
+  const settings = tuningSettings(options, { epochs: options.epochs, lr: options.lr })
+  const { scale } = objectiveFor(takeTargets(data.targets, positions), settings)
+  if (scale === undefined) return head
+  const { weight, bias } = headInScale({ weight: head.weight.data, bias: head.bias }, scale)
+  return { weight: { ...head.weight, data: weight }, bias }
 }

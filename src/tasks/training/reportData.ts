@@ -1,42 +1,30 @@
 /** The findings of a run in the form that the report, the terminal summary and the model card show. */
 import { cpuCount, paths, systemName } from '#platform'
-import { argmaxRows, type Matrix, row, softmaxRows } from '../../base/matrix.js'
+import { type Matrix, row, softmaxRows } from '../../base/matrix.js'
 import { VERSION } from '../../base/version.js'
+import type { Targets } from '../../data/targets.js'
 import { reliability } from '../../evaluate/calibration.js'
-import { findLabelErrors } from '../../evaluate/labelErrors.js'
-import type {
-  Baseline,
-  Benefits,
-  Calibration,
-  ConfusionCell,
-  CurvePanel,
-  LikelyLabelError,
-  Mistake,
-  Picture,
-  ReportData,
-} from '../../evaluate/report/data.js'
+import type { Baseline, Benefits, Calibration, CurvePanel, ReportData } from '../../evaluate/report/data.js'
+import type { Model } from '../../graph/graph.js'
 import type { Choice } from './choose.js'
 import { countsAt } from './divide.js'
+import { classRows } from './evaluateTargets.js'
+import { examplesOf, labelErrors, pictureMaker } from './examples.js'
 import type { Judged } from './judge.js'
 import { memoryUse } from './memory.js'
-import { FEW_A_CLASS } from './plan.js'
 import { describeRun, type RunFile } from './runFile.js'
-import { labelsAt, outputNames, type Workspace } from './workspace.js'
+import { outputNames, type Workspace } from './workspace.js'
 
 export interface Findings {
   readonly choice: Choice
+  /** As it will be saved. */
+  readonly model: Model
   readonly judged: Judged | undefined
   readonly baselines: readonly Baseline[]
   readonly splitRule: string
   readonly benefits: Benefits | undefined
   readonly runFile: RunFile
 }
-
-/** Pictures in the report, at most: each is a few kilobytes. */
-const MOST_PICTURES = 240
-const PICTURES_A_CELL = 8
-const MOST_MISTAKES = 24
-const MOST_LABEL_ERRORS = 24
 
 export async function reportData(work: Workspace, findings: Findings): Promise<ReportData> {
   const { data, trunk, watch, options, split } = work
@@ -45,26 +33,27 @@ export async function reportData(work: Workspace, findings: Findings): Promise<R
   const classes = outputNames(work)
   const source = data.origin ?? `a list of ${work.modality.nouns.many}`
   const parts = [
-    { name: 'train', counts: countsAt(data.targets, split.train) },
-    { name: 'validation', counts: countsAt(data.targets, split.validation) },
-    { name: 'test', counts: countsAt(data.targets, split.test) },
-  ].filter((part) => part.counts.some((count) => count > 0))
+    { name: 'train', positions: split.train },
+    { name: 'validation', positions: split.validation },
+    { name: 'test', positions: split.test },
+  ]
+    .filter(({ positions }) => positions.length > 0)
+    .map(({ name, positions }) => ({ name, counts: countsAt(data.targets, positions), total: positions.length }))
   const faults = data.skipped.filter((skip) => skip.kind !== 'other-file')
   return {
     title: paths.base(paths.resolve(source)),
-    summary: `${choice.title} on ${trunk.backbone.name}, ${classes.length} classes. ${choice.reason}`,
+    nouns: work.modality.nouns,
+    summary: `${choice.title} on ${trunk.backbone.name}${work.data.targets.kind === 'number' ? '' : `, ${classes.length} classes`}. ${choice.reason}`,
     footer: `graft-ml ${VERSION}`,
     classes,
     ...(judged && { evaluation: { ...judged.evaluation, split: judged.split } }),
     baselines: findings.baselines,
-    candidates: { split: choice.split, reason: choice.reason, items: choice.items },
-    ...(judged && {
-      confusionCells: await confusionCells(judged, pictures),
-      mistakes: await mistakes(judged, pictures),
-    }),
+    candidates: { split: choice.split, reason: choice.reason, items: choice.items, measure: choice.measure },
+    ...(judged && (await examplesOf(work, findings.model, judged, pictures))),
     labelErrors: await labelErrors(choice, pictures),
-    curves: curves(choice),
-    calibration: calibration(work, choice, judged),
+    truncation: work.feed.truncation,
+    curves: curves(choice, data.targets.kind),
+    calibration: calibration(choice, judged),
     resources: {
       phases: watch.phases(),
       totalSeconds: watch.seconds(),
@@ -83,80 +72,29 @@ export async function reportData(work: Workspace, findings: Findings): Promise<R
   }
 }
 
-/** The first sentence is the title. */
+/** The first sentence, or what stands before a colon, is the title; what is in brackets belongs together. */
 function asWarning(text: string): { title: string; detail: string } {
-  const end = text.search(/[.:] /)
-  return end === -1 ? { title: text, detail: '' } : { title: text.slice(0, end), detail: text.slice(end + 2) }
-}
-
-type Pictures = (position: number) => Promise<Picture>
-
-/** Small pictures (or snippets), made once each until the page is full. */
-function pictureMaker({ data, feed }: Workspace): Pictures {
-  const made = new Map<number, Promise<Picture>>()
-  return (position) => {
-    const known = made.get(position)
-    if (known !== undefined) return known
-    const name = data.ids[position]!
-    const picture =
-      made.size < MOST_PICTURES ? feed.example(position).catch(() => ({ name })) : Promise.resolve({ name })
-    made.set(position, picture)
-    return picture
+  let open = 0
+  for (let i = 0; i < text.length - 1; i++) {
+    const letter = text[i]
+    if (letter === '(') open++
+    else if (letter === ')') open--
+    else if (open === 0 && (letter === '.' || letter === ':') && text[i + 1] === ' ')
+      return { title: text.slice(0, i), detail: text.slice(i + 2) }
   }
+  return { title: text, detail: '' }
 }
 
-async function confusionCells(judged: Judged, picture: Pictures): Promise<ConfusionCell[]> {
-  const predictions = argmaxRows(judged.logits)
-  const cells = new Map<string, { truth: number; predicted: number; positions: number[] }>()
-  judged.labels.forEach((truth, i) => {
-    const predicted = predictions[i]!
-    const key = `${truth},${predicted}`
-    const cell = cells.get(key) ?? { truth, predicted, positions: [] }
-    cell.positions.push(judged.positions[i]!)
-    cells.set(key, cell)
-  })
-  // Mistakes first: where pictures run out, it is those of right answers that are missing.
-  const ordered = [...cells.values()].sort((a, b) => Number(a.truth === a.predicted) - Number(b.truth === b.predicted))
-  const found: ConfusionCell[] = []
-  for (const { truth, predicted, positions } of ordered)
-    found.push({ truth, predicted, pictures: await Promise.all(positions.slice(0, PICTURES_A_CELL).map(picture)) })
-  return found
+/** What the loss is called, by what is predicted. */
+const LOSSES: Readonly<Record<Targets['kind'], string>> = {
+  'single-label': 'Cross-entropy (nats)',
+  ordinal: 'Cross-entropy and distance',
+  'multi-label': 'Binary cross-entropy (nats a label)',
+  number: "Huber's loss (of the standardised number)",
+  'token-labels': 'Cross-entropy (nats a word)',
 }
 
-async function mistakes(judged: Judged, picture: Pictures): Promise<Mistake[]> {
-  const probabilities = softmaxRows(judged.logits)
-  const predictions = argmaxRows(probabilities)
-  const wrong = Array.from(predictions, (predicted, i) => ({
-    position: judged.positions[i]!,
-    truth: judged.labels[i]!,
-    predicted,
-    confidence: row(probabilities, i)[predicted]!,
-  })).filter((one) => one.truth !== one.predicted)
-  wrong.sort((a, b) => b.confidence - a.confidence)
-  return Promise.all(
-    wrong.slice(0, MOST_MISTAKES).map(async ({ position, ...rest }) => ({ ...rest, ...(await picture(position)) })),
-  )
-}
-
-/** Among the samples that models judged which had not seen them. */
-async function labelErrors(choice: Choice, picture: Pictures): Promise<ReportData['labelErrors']> {
-  if (choice.heldOut === undefined) return undefined
-  const { positions, found } = choice.heldOut
-  // With few samples a class the model is wrong too often for its doubts to say anything about the labels.
-  if (positions.length < FEW_A_CLASS * found.logits.columns) return undefined
-  const { errors } = findLabelErrors(softmaxRows(found.logits), found.labels)
-  const items = await Promise.all(
-    errors
-      .slice(0, MOST_LABEL_ERRORS)
-      .map(async ({ index, given, suggested, confidence, selfConfidence }): Promise<LikelyLabelError> => {
-        const position = positions[index]!
-        return { ...(await picture(position)), given, suggested, confidence, selfConfidence, split: 'train' }
-      }),
-  )
-  return { checked: positions.length, found: errors.length, items }
-}
-
-function curves({ outcome }: Choice): CurvePanel[] {
+function curves({ outcome }: Choice, kind: Targets['kind']): CurvePanel[] {
   if (outcome === undefined || outcome.history.length < 2) return []
   const { history } = outcome
   const line = (name: string, value: (entry: (typeof history)[number]) => number | undefined) => ({
@@ -170,53 +108,55 @@ function curves({ outcome }: Choice): CurvePanel[] {
     {
       title: 'Loss',
       xLabel: 'Epoch',
-      yLabel: 'Cross-entropy (nats)',
+      yLabel: LOSSES[kind],
       series: [line('training', (e) => e.trainLoss), line('validation', (e) => e.validationLoss)].filter(
         (s) => s.points.length > 0,
       ),
       kept: outcome.epoch,
     },
   ]
-  const accuracy = line('validation', (e) => e.validationAccuracy)
-  if (accuracy.points.length > 0)
+  const value = line('validation', (e) => e.validationValue)
+  const name = history[0]?.valueName ?? 'accuracy'
+  const title = name.charAt(0).toUpperCase() + name.slice(1)
+  if (value.points.length > 0)
     panels.push({
-      title: 'Accuracy',
+      title,
       xLabel: 'Epoch',
-      yLabel: 'Accuracy',
-      percent: true,
-      series: [accuracy],
+      yLabel: title,
+      percent: name !== 'R2',
+      series: [value],
       kept: outcome.epoch,
     })
   return panels
 }
 
-function calibration(work: Workspace, choice: Choice, judged: Judged | undefined): Calibration | undefined {
-  if (judged === undefined) return undefined
-  const { chosen } = choice
-  const temperature = chosen.kind === 'tuned' ? chosen.temperature : undefined
-  if (temperature === undefined) return probeCalibration(choice, judged)
+function calibration(choice: Choice, judged: Judged | undefined): Calibration | undefined {
+  if (judged === undefined || (judged.targets.kind !== 'single-label' && judged.targets.kind !== 'ordinal'))
+    return undefined
+  const rows = classRows(judged.logits, judged.targets)
+  const fitted = fittedTemperature(choice)
+  if (rows === undefined || fitted === undefined) return undefined
+  const { temperature, fittedOn } = fitted
   return {
-    fittedOn: 'validation',
+    fittedOn,
     measuredOn: judged.split,
     temperature,
-    before: reliability(softmaxRows(scaled(judged.logits, temperature.temperature)), labelsAt(work, judged.positions)),
-    after: reliability(softmaxRows(judged.logits), judged.labels),
+    before: reliability(softmaxRows(scaled(rows.logits, temperature.temperature)), rows.labels),
+    after: reliability(softmaxRows(rows.logits), rows.labels),
   }
 }
 
 /** The linear probe has divided itself by the temperature that its cross-validation found. */
-function probeCalibration({ chosen }: Choice, judged: Judged): Calibration | undefined {
-  if (chosen.kind !== 'classifier') return undefined
+function fittedTemperature({ chosen, heldOut }: Choice): Pick<Calibration, 'temperature' | 'fittedOn'> | undefined {
+  if (chosen.kind === 'tuned') return chosen.temperature && { temperature: chosen.temperature, fittedOn: 'validation' }
   const t = chosen.classifier.details.temperature
-  const held = chosen.classifier.outOfFold
-  if (t === undefined || held === undefined) return undefined
-  const logLossAt = (factor: number) => meanLogLoss(held.logits, held.labels, factor)
+  if (t === undefined || heldOut === undefined) return undefined
+  const rows = classRows(heldOut.logits, heldOut.targets)
+  if (rows === undefined) return undefined
+  const lossAt = (factor: number) => meanLogLoss(rows.logits, rows.labels, factor)
   return {
     fittedOn: 'cross-validation',
-    measuredOn: judged.split,
-    temperature: { temperature: t, nllBefore: logLossAt(t), nllAfter: logLossAt(1), atBound: false },
-    before: reliability(softmaxRows(scaled(judged.logits, t)), judged.labels),
-    after: reliability(softmaxRows(judged.logits), judged.labels),
+    temperature: { temperature: t, nllBefore: lossAt(t), nllAfter: lossAt(1), atBound: false },
   }
 }
 

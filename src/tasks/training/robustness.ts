@@ -14,13 +14,13 @@ const SEVERITIES: readonly Severity[] = [1, 3, 5]
 const MOST_SAMPLES = 200
 
 export async function measureRobustness(
-  { work, model, judged, left, note }: BenefitContext,
+  { work, model, judged, labels: truth, left, note }: BenefitContext,
   scratch: Scratch | undefined,
 ): Promise<Robustness | undefined> {
   const { feed, random, context, modality } = work
-  const chosen = stratifiedSubset(judged.labels, outputCount(work), MOST_SAMPLES, random.fork('robustness'))
+  const chosen = stratifiedSubset(truth, outputCount(work), MOST_SAMPLES, random.fork('robustness'))
   const positions = Int32Array.from(chosen, (i) => judged.positions[i]!)
-  const labels = Int32Array.from(chosen, (i) => judged.labels[i]!)
+  const labels = Int32Array.from(chosen, (i) => truth[i]!)
   const accuracyOf = async (network: Model, corruption?: SourceOptions['corruption']): Promise<number> => {
     const draw = random.fork('corruption', corruption?.key ?? 'none', corruption?.severity ?? 0)
     const source = feed.source(positions, draw, corruption === undefined ? {} : { corruption })

@@ -144,10 +144,32 @@ function summaryOf(evaluation: TrainingResult['evaluation'], options: TrainOptio
     ...(evaluation && {
       split: evaluation.split,
       n: evaluation.n,
-      accuracy: evaluation.accuracy,
-      accuracyInterval: evaluation.accuracyInterval,
-      macroF1: evaluation.macroF1,
+      ...figuresOf(evaluation),
     }),
+  }
+}
+
+/** The figures of a run in a line. */
+function figuresOf(evaluation: Evaluation): Record<string, unknown> {
+  switch (evaluation.kind) {
+    case 'classes':
+    case 'labels': {
+      const { accuracy, accuracyInterval, macroF1 } = evaluation
+      const several = evaluation.kind === 'labels' ? { microF1: evaluation.microF1 } : {}
+      return { accuracy, accuracyInterval, macroF1, ...several }
+    }
+    case 'number': {
+      const { r2, r2Interval, mae, rmse } = evaluation
+      return { r2, r2Interval, mae, rmse }
+    }
+    case 'words': {
+      const { accuracy, accuracyInterval, entities } = evaluation
+      return {
+        accuracy,
+        accuracyInterval,
+        ...(entities && { entityF1: entities.f1, entityF1Interval: entities.f1Interval }),
+      }
+    }
   }
 }
 

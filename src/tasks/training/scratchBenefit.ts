@@ -40,6 +40,7 @@ export async function compareScratch({
   work,
   choice,
   judged,
+  labels,
   left,
   note,
 }: BenefitContext): Promise<Scratch | undefined> {
@@ -78,8 +79,8 @@ export async function compareScratch({
   const trained = withTrained(model, trainedTensors(outcome, 1))
   const logits = await assembledLogits(work, trained, feed.source(judged.positions, random))
   if (logits.data.some((value) => !Number.isFinite(value))) throw new GraftError('its logits are not finite numbers')
-  const own = correctness(judged.logits, judged.labels)
-  const other = correctness(logits, judged.labels)
+  const own = correctness(judged.logits, labels)
+  const other = correctness(logits, labels)
   const share = (right: Float64Array) => right.reduce((sum, one) => sum + one, 0) / right.length
   const interval = (right: Float64Array) =>
     wilsonInterval(

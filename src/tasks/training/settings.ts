@@ -27,6 +27,7 @@ export function tuningSettings(options: TrainOptions, decided: Decided): TuningS
     momentum: options.momentum,
     nesterov: options.nesterov,
     weightDecay: options.weightDecay,
+    decay: options.decay,
     lrSchedule: options.lrSchedule,
     warmup: options.warmup,
     layerDecay: options.layerDecay,

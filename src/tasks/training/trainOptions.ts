@@ -7,6 +7,7 @@ const count = () => z.int().min(1)
 const channels = () => z.array(z.number()).length(3)
 
 const input = { group: 'Data and output' }
+const columns = { group: 'Columns and labels of texts' }
 const model = { group: 'Backbone' }
 const technique = { group: 'Technique' }
 const features = { group: 'Feature extraction' }
@@ -27,7 +28,8 @@ export const trainSchema = z.strictObject({
     .string()
     .min(1)
     .meta({
-      description: 'a folder per class, train/ val/ test/ folders of these, or a CSV with the columns path and label',
+      description:
+        'photos: a folder per class, train/ val/ test/ folders of these, or a CSV with the columns path and label; texts: a CSV, JSON, JSON Lines, Parquet or CoNLL file, or a folder of .txt files per class',
       positional: 'DATA',
       ...input,
     }),
@@ -40,6 +42,10 @@ export const trainSchema = z.strictObject({
       placeholder: 'DIR',
       ...input,
     }),
+  task: z
+    .enum(['auto', 'images', 'texts'])
+    .default('auto')
+    .meta({ description: 'what the data holds; auto looks at it', ...input }),
   overwrite: z
     .boolean()
     .default(false)
@@ -67,6 +73,48 @@ export const trainSchema = z.strictObject({
       ...input,
     }),
 
+  text: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'column of the texts; found out where it is not given', placeholder: 'COLUMN', ...columns }),
+  label: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'column of the labels, or several with commas between them; found out where it is not given',
+      placeholder: 'COLUMN',
+      ...columns,
+    }),
+  pair: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'column of the second text of a pair; found out where it is not given',
+      placeholder: 'COLUMN',
+      ...columns,
+    }),
+  splitColumn: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'column that says train, validation or test; found out where it is not given',
+      placeholder: 'COLUMN',
+      ...columns,
+    }),
+  target: z
+    .enum(['auto', 'single-label', 'multi-label', 'ordinal', 'number', 'token-labels'])
+    .default('auto')
+    .meta({ description: 'what the labels of texts are; auto looks at them', ...columns }),
+  classes: z
+    .array(z.string().min(1))
+    .min(2)
+    .optional()
+    .meta({ description: 'the classes of texts in their order, from low to high where they have one', ...columns }),
+
   backbone: z
     .string()
     .min(1)
@@ -89,6 +137,23 @@ export const trainSchema = z.strictObject({
     .max(4096)
     .optional()
     .meta({ description: 'side of the input in pixels for a bare .onnx file', placeholder: 'PIXELS', ...model }),
+  maxLength: z
+    .int()
+    .min(3)
+    .optional()
+    .meta({
+      description:
+        'tokens of a text that are read, special ones included; what the backbone says, 512 at most, where it is not given',
+      placeholder: 'TOKENS',
+      ...model,
+    }),
+  pooling: z
+    .enum(['mean', 'cls', 'last'])
+    .optional()
+    .meta({
+      description: 'how tokens become the features of a text; what the backbone says, else mean, where it is not given',
+      ...model,
+    }),
   features: z
     .string()
     .min(1)
@@ -136,7 +201,10 @@ export const trainSchema = z.strictObject({
     }),
   epochs: count()
     .optional()
-    .meta({ description: 'passes over the training data; 5 for photos where it is not given', ...tuning }),
+    .meta({
+      description: 'passes over the training data; 5 for photos and 3 for texts where it is not given',
+      ...tuning,
+    }),
   batch: count()
     .max(4096)
     .default(16)
@@ -169,7 +237,8 @@ export const trainSchema = z.strictObject({
   lr: positive()
     .optional()
     .meta({
-      description: 'highest learning rate; 0.002 for sgd and 0.0001 for adam and adamw where it is not given',
+      description:
+        'highest learning rate; where it is not given 0.002 for sgd, 0.0001 for adam and adamw, and 0.00005 for adamw on texts',
       placeholder: 'RATE',
       ...rates,
     }),
@@ -180,7 +249,7 @@ export const trainSchema = z.strictObject({
   optimizer: z
     .enum(['sgd', 'adam', 'adamw'])
     .optional()
-    .meta({ description: 'sgd has momentum; photos are trained by it where nothing is given', ...rates }),
+    .meta({ description: 'sgd has momentum; sgd for photos and adamw for texts where it is not given', ...rates }),
   momentum: share()
     .default(0.9)
     .meta({ description: 'momentum of sgd', ...rates }),
@@ -194,13 +263,24 @@ export const trainSchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'weight decay: an L2 penalty for sgd and adam, decoupled for adamw; 0.0001 for photos where it is not given',
+        'weight decay: an L2 penalty for sgd and adam, decoupled for adamw; 0.0001 for photos and 0.01 for texts where it is not given',
+      ...rates,
+    }),
+  decay: z
+    .enum(['all', 'matrices'])
+    .optional()
+    .meta({
+      description:
+        'what decays: everything, or matrices and kernels alone, which leaves biases and norms as they are; all for photos, matrices for texts where it is not given',
       ...rates,
     }),
   lrSchedule: z
     .enum(RATE_SCHEDULES)
     .optional()
-    .meta({ description: 'how the rate changes over the run; cosine for photos where it is not given', ...rates }),
+    .meta({
+      description: 'how the rate changes over the run; cosine for photos and linear for texts where it is not given',
+      ...rates,
+    }),
   warmup: share()
     .default(0.1)
     .meta({ description: 'share of the steps over which the rate rises', placeholder: 'SHARE', ...rates }),
@@ -310,6 +390,7 @@ export interface ModalityDefaults {
   /** For that optimizer; undefined leaves it to the optimizer. */
   readonly lr: number | undefined
   readonly weightDecay: number
+  readonly decay: NonNullable<Parsed['decay']>
   readonly lrSchedule: NonNullable<Parsed['lrSchedule']>
 }
 
@@ -326,6 +407,7 @@ export function settled(options: Parsed, defaults: ModalityDefaults): TrainOptio
     optimizer: options.optimizer ?? defaults.optimizer,
     lr: options.lr ?? (own ? defaults.lr : undefined),
     weightDecay: options.weightDecay ?? defaults.weightDecay,
+    decay: options.decay ?? defaults.decay,
     lrSchedule: options.lrSchedule ?? defaults.lrSchedule,
   }
 }

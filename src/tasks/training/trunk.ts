@@ -1,6 +1,6 @@
 /** The backbone with a new head as something that trains: all of it, or its last blocks on a frozen rest. */
 import { GraftError } from '../../base/errors.js'
-import type { Model } from '../../graph/graph.js'
+import type { Dimension, Model } from '../../graph/graph.js'
 import { HEAD_BIAS, HEAD_WEIGHT, LOGITS } from '../../models/attach.js'
 import type { Block } from '../../models/blocks.js'
 import { extract } from '../../passes/extract.js'
@@ -60,20 +60,33 @@ export function upperPart(trunk: Trunk, model: Model, unfreeze: number): UpperPa
   if (last === undefined) return undefined
   const inferred = specialise(model, { shapes: inputShapes(trunk), outputs: [last.output] })
   const sample = inferred.builder.shape(inferred.value(last.output)).slice(1)
-  const value = { name: last.output, type: 'float32', shape: ['batch', ...sample] } as const
+  const value = { name: last.output, type: 'float32', shape: ['batch', ...openAxes(trunk, sample)] } as const
   const layers = layersOf(blocks.slice(blocks.length - unfreeze))
   const floats = trainable(model, layers)
   const logits = floats.graph.outputs.filter((output) => output.name === LOGITS)
+  const upper = extract(floats, [value], logits)
+  const others = new Set(upper.graph.inputs.map((input) => input.name))
   return {
     network: {
-      model: extract(floats, [value], logits),
-      inputs: [{ name: last.output, type: 'float32', sample }],
+      model: upper,
+      inputs: [
+        { name: last.output, type: 'float32', sample },
+        // A mask goes to every block.
+        ...trunk.inputs.filter((input) => input.name !== last.output && others.has(input.name)),
+      ],
       logits: LOGITS,
       layers,
     },
     frozen: extract(floats, [], [value]),
     cut: last.output,
   }
+}
+
+/** Axes that are as long as a text stay open. */
+function openAxes({ inputs }: Trunk, sample: readonly number[]): Dimension[] {
+  const [first] = inputs
+  const length = first?.type === 'int64' ? first.sample[0] : undefined
+  return sample.map((d, i) => (i === 0 && d === length ? 'sequence' : d))
 }
 
 function layersOf(blocks: readonly Block[]): string[][] {

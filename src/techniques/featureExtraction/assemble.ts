@@ -3,7 +3,8 @@ import type { Model } from '../../graph/graph.js'
 import { float32 } from '../../graph/tensor.js'
 import { attachHead, type CutModel, type FeaturePoint, LOGITS } from '../../models/attach.js'
 import { freshName, renameValues, valueNames } from '../../models/edit.js'
-import type { FittedClassifier, LinearHead } from './classifier.js'
+import type { LinearHead } from './classifier.js'
+import type { FittedHead } from './head.js'
 import { appendHead } from './headNodes.js'
 
 /** The network with a linear head, (C, D) and (C). */
@@ -24,7 +25,7 @@ export function classifierModel(
   model: Model,
   point: FeaturePoint,
   body: CutModel,
-  classifier: FittedClassifier,
+  classifier: Pick<FittedHead, 'linear' | 'nodes' | 'outputs'>,
 ): Model {
   if (classifier.linear !== undefined) return linearModel(model, point, classifier.linear)
   const taken = valueNames(body.model.graph)
@@ -33,6 +34,6 @@ export function classifierModel(
   const graph = { ...renamed.graph, nodes: [...renamed.graph.nodes], initializers: new Map(renamed.graph.initializers) }
   const features = renames.get(body.output) ?? body.output
   appendHead(graph, classifier.nodes(features, LOGITS, 'graft.head.'))
-  graph.outputs = [{ name: LOGITS, type: 'float32', shape: ['batch', classifier.classes] }]
+  graph.outputs = [{ name: LOGITS, type: 'float32', shape: ['batch', classifier.outputs] }]
   return { ...renamed, graph }
 }

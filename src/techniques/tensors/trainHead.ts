@@ -71,7 +71,7 @@ async function run(options: TrainHeadOptions, engine: Engine, context: RunContex
     signal: context.signal,
     onProgress: (done) => progress.set(Math.round(100 * done)),
   })
-  const result = classifierModel(model, point, body, fitted)
+  const result = classifierModel(model, point, body, { ...fitted, outputs: fitted.classes })
   await check(engine, result, input, train, features, fitted)
   return { model: result, classifier: fitted, features }
 }
