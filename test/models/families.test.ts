@@ -1,0 +1,122 @@
+/** The families of text networks, as PyTorch exports them: inputs, head, features, blocks. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Model } from '#graft/graph/graph.js'
+import type { Tensor as Stored } from '#graft/graph/tensor.js'
+import { attachHead, cut } from '#graft/models/attach.js'
+import { findBlocks } from '#graft/models/blocks.js'
+import { listParameters } from '#graft/models/parameters.js'
+import { textPoint } from '#graft/models/textBackbone.js'
+import { weightFinder } from '#graft/models/weights.js'
+import { writeModel } from '#graft/onnx/writer.js'
+import { expected, FAMILIES, type FamilyName, family, IDS } from '../support/families.js'
+
+async function outputOf(network: Model, ids: readonly number[][], length: number): Promise<Float32Array> {
+  const session = await InferenceSession.create(writeModel(network), { intraOpNumThreads: 1, logSeverityLevel: 3 })
+  const tensor = (numberOf: (id: number | undefined) => bigint) =>
+    new Tensor('int64', BigInt64Array.from(ids.flatMap((row) => Array.from({ length }, (_, t) => numberOf(row[t])))), [
+      ids.length,
+      length,
+    ])
+  const all: Record<string, Tensor> = {
+    input_ids: tensor((id) => BigInt(id ?? 0)),
+    attention_mask: tensor((id) => (id === undefined ? 0n : 1n)),
+    token_type_ids: tensor(() => 0n),
+  }
+  const results = await session.run(Object.fromEntries(session.inputNames.map((name) => [name, all[name] as Tensor])))
+  await session.release()
+  return (Object.values(results)[0] as Tensor).data as Float32Array
+}
+
+const near = (found: ArrayLike<number>, wanted: ArrayLike<number>, what: string, tolerance = 1e-5) => {
+  assert.equal(found.length, wanted.length, what)
+  for (let i = 0; i < found.length; i++)
+    assert.ok(Math.abs(found[i]! - wanted[i]!) < tolerance, `${what}: ${found[i]} at ${i}, expected ${wanted[i]}`)
+}
+
+/** The weight and bias of the network's own classifier, as a new head takes them. */
+function ownHead({ head, model }: ReturnType<typeof family>): { classes: number; weight: Stored; bias: Stored } {
+  const find = weightFinder(model.graph)
+  const layer = head.nodes.find((node) => ['Gemm', 'MatMul'].includes(node.opType))!
+  const { tensor } = find(layer.inputs[1]!)!
+  const after =
+    layer.opType === 'Gemm'
+      ? layer.inputs[2]
+      : head.nodes.find((node) => node.opType === 'Add')?.inputs.find((input) => find(input))
+  const turned = layer.opType === 'MatMul'
+  const [rows, columns] = tensor.dims as [number, number]
+  const values = tensor.data as Float32Array
+  const data = turned
+    ? Float32Array.from({ length: values.length }, (_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!)
+    : values
+  return {
+    classes: head.classes!,
+    weight: { type: 'float32', dims: turned ? [columns, rows] : [rows, columns], data },
+    bias: find(after!)!.tensor,
+  }
+}
+
+/** Layers after the two of the transformer that belong to the head's side: a pooler, a dense layer, a final one. */
+const AFTER: Partial<Record<FamilyName, number>> = {
+  bert: 1,
+  distilbert: 1,
+  roberta: 1,
+  albert: 1,
+  electra: 1,
+  mpnet: 1,
+  debertaV2: 1,
+}
+const CLASSIFIERS: readonly FamilyName[] = ['bert', 'distilbert', 'roberta', 'albert', 'electra', 'mpnet', 'debertaV2']
+
+for (const name of FAMILIES)
+  test(`${name}: features, blocks and a head of its own again`, async () => {
+    const network = family(name)
+    const { shape, values } = expected(name)
+    near(await outputOf(network.model, IDS, 7), values, 'as PyTorch', 2e-4)
+
+    const { head } = network
+    assert.equal(head.kind, ['bertEncoder', 'modernBert'].includes(name) ? 'none' : 'linear')
+    const point = textPoint(network)
+    assert.deepEqual([point.rank, point.width], [CLASSIFIERS.includes(name) ? 2 : 3, 16])
+
+    // Padding and neighbours do not count.
+    const body = cut(network.model, point).model
+    const together = await outputOf(body, IDS, 20)
+    assert.equal(together.length, 32)
+    near(await outputOf(body, IDS.slice(1), 4), together.subarray(16), 'alone')
+
+    // The mean over tokens, from what PyTorch gives for each.
+    if (head.kind === 'none') {
+      const [, length] = shape as [number, number]
+      const mean = (row: number) =>
+        Array.from({ length: 16 }, (_, d) => {
+          const own = IDS[row]!.map((_, t) => values[(row * length + t) * 16 + d]!)
+          return own.reduce((a, b) => a + b) / own.length
+        })
+      near(together, [...mean(0), ...mean(1)], 'mean', 2e-4)
+    } else {
+      const again = attachHead(
+        network.model,
+        name === 'bertTokens' ? textPoint(network, 'tokens') : point,
+        ownHead(network),
+      )
+      near(await outputOf(again, IDS, 7), values, 'head', 2e-4)
+    }
+
+    // Hidden states for labels of words: two rows of 7 tokens.
+    const tokens = textPoint(network, 'tokens')
+    assert.deepEqual([tokens.rank, tokens.width, tokens.pooling], [3, 16, 'none'])
+    assert.equal((await outputOf(cut(network.model, tokens).model, IDS, 7)).length, 2 * 7 * 16)
+
+    const blocks = findBlocks(network.model, point.features)
+    assert.equal(blocks.length, 3 + (AFTER[name] ?? 0))
+    assert.equal(blocks.at(-1)!.output, point.features)
+    const held = blocks.flatMap((block) => block.parameters)
+    const inHead = new Set(head.nodes)
+    const wanted = listParameters(network.model).filter((p) => !p.readBy.every((node) => inHead.has(node)))
+    assert.deepEqual(held.toSorted(), wanted.map((p) => p.value).toSorted())
+    // What ALBERT's layers share belongs to the first of them.
+    if (name === 'albert') assert.equal(blocks[2]!.parameters.length, 0)
+    else assert.ok(blocks[2]!.parameters.length >= 5)
+  })
