@@ -51,6 +51,25 @@ export type {
 export { renderReport } from './evaluate/report.js'
 export type { Dimension, ValueInfo } from './graph/graph.js'
 export type { ElementType } from './graph/tensor.js'
+export {
+  type AdapterMethod,
+  bitFit,
+  type DoraOptions,
+  dora,
+  type HoulsbyOptions,
+  houlsby,
+  type Ia3Options,
+  ia3,
+  type LoraOptions,
+  lora,
+  normTuning,
+  type PrefixTuningOptions,
+  type PromptTuningOptions,
+  prefixTuning,
+  promptTuning,
+  type RsLoraOptions,
+  rsLora,
+} from './models/adapters/index.js'
 export type { Head } from './models/head.js'
 export type { InspectedBlock, OperatorCount } from './models/inspect.js'
 export type { Parameter, ParameterRole } from './models/parameters.js'
@@ -96,6 +115,23 @@ export type {
   Text,
   TrainedModel,
 } from './tasks/trainedModel.js'
+export {
+  biTuning,
+  bss,
+  coTuning,
+  delta,
+  distillation,
+  type ElasticWeightConsolidationOptions,
+  ewc,
+  type LearningWithoutForgettingOptions,
+  l2sp,
+  lwf,
+  type MethodValue,
+  sam,
+  stochasticNorm,
+  type TeacherOptions,
+  wiseFt,
+} from './tasks/training/methods/values.js'
 export {
   type FeatureExtractionOptions,
   type FineTuningOptions,

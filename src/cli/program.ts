@@ -18,6 +18,7 @@ import {
   shownDefault,
   unknownOption,
 } from '../tasks/schema.js'
+import { splitList } from '../tasks/training/methods/specification.js'
 import { VERBS, type Verb } from '../tasks/verbs.js'
 
 /** What a verb is called with. */
@@ -167,10 +168,7 @@ function fromText(option: OptionDescription, value: unknown): unknown {
     case 'numbers':
       return value.split(',').map(number)
     case 'strings':
-      return value
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== '')
+      return splitList(value)
     default:
       return value
   }

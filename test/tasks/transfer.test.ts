@@ -4,10 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import {
+  biTuning,
+  bss,
+  coTuning,
+  delta,
   featureExtraction,
   fineTuning,
   images,
+  l2sp,
   loadModel,
+  lora,
+  normTuning,
   type RunEvent,
   resume,
   type TransferOptions,
@@ -104,6 +111,17 @@ const TECHNIQUES: Record<string, Partial<TransferOptions>> = {
   'every block, by number': { technique: featureExtraction({ unfreeze: 2, epochs: 1 }) },
   'found rate, balanced': {
     technique: fineTuning({ findLr: true, epochs: 1, balancedSampling: true, accumulate: 2, batch: 4 }),
+  },
+  'LoRA on every layer': {
+    technique: fineTuning({ methods: [lora({ rank: 2, targets: ['all-linear'] })], epochs: 2 }),
+  },
+  'norms alone, with a penalty': { technique: fineTuning({ methods: [normTuning(), l2sp({ beta: 0.1 })], epochs: 2 }) },
+  'every loss beside the own one': {
+    technique: fineTuning({ methods: [delta(), bss(), coTuning(), biTuning({ width: 8 })], epochs: 1, batch: 8 }),
+  },
+  'sharpness, stochastic norm, and weights between start and end': {
+    technique: fineTuning({ methods: ['sam', 'stochastic-norm', 'wise-ft'], batchNorm: 'train', epochs: 2 }),
+    validation: 0.25,
   },
   'k nearest neighbours': { technique: featureExtraction({ classifier: 'knn' }) },
   'nearest mean': { technique: featureExtraction({ classifier: 'nearest-mean' }) },

@@ -30,8 +30,6 @@ export interface AppliedAdapter {
   readonly sites: readonly AdapterSite[]
   /** Whether it can be merged into the original's weights; otherwise the merged network holds it as nodes of its own. */
   readonly merges: boolean
-  /** Tokens of the input's limit that the method uses up: texts must be cut that much shorter. */
-  readonly reservedTokens: number
   /** Where training starts, by name. */
   readonly start: Weights
   /**
@@ -117,7 +115,6 @@ function describe(
     counts: { trainable, total, share: trainable / total },
     sites: built.sites ?? [],
     merges: fold !== undefined,
-    reservedTokens: built.reservedTokens ?? 0,
     start,
     mergedWeights,
     merge(trained) {

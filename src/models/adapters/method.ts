@@ -24,6 +24,8 @@ export interface AdapterMethod {
   readonly name: MethodName
   /** All options with their defaults, as plain data: what a record of the run keeps. */
   readonly options: Readonly<Record<string, unknown>>
+  /** Tokens of the input's limit that the method uses up: texts must be cut that much shorter. @default 0 */
+  readonly reservedTokens?: number
   /**
    * The stored weights (`Parameter.value`) that change when the adapter is merged; none where it is not merged.
    *
@@ -51,8 +53,6 @@ export interface BuiltAdapter {
   readonly own?: ReadonlyMap<string, Node | undefined>
   /** The original's weights with the adapter in them; absent where that is impossible. */
   readonly fold?: (weights: Weights) => Map<string, Tensor>
-  /** Tokens of the input's limit that the method uses up. */
-  readonly reservedTokens?: number
   /** Whether the file's word on intermediate shapes no longer holds. */
   readonly reshapes?: boolean
 }

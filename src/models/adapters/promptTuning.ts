@@ -32,6 +32,7 @@ export function promptTuning(options: PromptTuningOptions = {}): AdapterMethod {
   return {
     name: 'prompt-tuning',
     options: { tokens },
+    reservedTokens: tokens,
     touches: () => [],
     build: (job) => build(job, tokens),
   }
@@ -79,7 +80,7 @@ function build(job: AdapterJob, tokens: number): BuiltAdapter {
     surgery.slice(before, 1, tokens, undefined, { into })
   })
   checkShapes('Prompt tuning', view.model, surgery.done({ valueInfo: false }), shapes)
-  return { reservedTokens: tokens, reshapes: true }
+  return { reshapes: true }
 }
 
 const zeroAxis = { axis: attr.int(0) }

@@ -10,6 +10,7 @@ import {
   textPoint,
 } from '../../models/textBackbone.js'
 import { textNetworkInputs } from '../../techniques/texts/inputs.js'
+import { chooseMethods } from '../training/methods/table.js'
 import type { Trunk } from '../training/modality.js'
 
 export interface TextTrunk extends Trunk {
@@ -18,8 +19,14 @@ export interface TextTrunk extends Trunk {
 }
 
 /** For one row of features a text; {@link forTargets} makes it one a token. */
-export async function openTrunk(spec: string, options: TextBackboneOptions): Promise<TextTrunk> {
-  const backbone = await resolveTextBackbone(spec, options)
+export async function openTrunk(
+  spec: string,
+  { methods = [], ...options }: TextBackboneOptions & { readonly methods?: readonly string[] | undefined },
+): Promise<TextTrunk> {
+  const found = await resolveTextBackbone(spec, options)
+  // What a method puts in front of the text counts towards the network's limit.
+  const reserved = chooseMethods(methods).adapter?.method.reservedTokens ?? 0
+  const backbone = reserved === 0 ? found : { ...found, maxLength: found.maxLength - reserved }
   return trunkAt(backbone, textPoint(backbone))
 }
 

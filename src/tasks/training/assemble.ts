@@ -1,6 +1,7 @@
 /** The network that is saved: the backbone with its new head, as one ONNX graph from its inputs to `logits`. */
 import type { Matrix } from '../../base/matrix.js'
 import type { Model } from '../../graph/graph.js'
+import type { AppliedAdapter } from '../../models/adapters/index.js'
 import { LOGITS } from '../../models/attach.js'
 import { withTrained } from '../../models/edit.js'
 import { withFloatWeights } from '../../passes/floatWeights.js'
@@ -17,7 +18,14 @@ import { trainedTensors } from './tuning.js'
 import type { Workspace } from './workspace.js'
 
 /** The backbone with what was trained; logits divided by the temperature. */
-export function tunedModel(trunk: Trunk, start: LinearHead, outcome: TrainingOutcome, temperature: number): Model {
+export function tunedModel(
+  trunk: Trunk,
+  start: LinearHead,
+  outcome: TrainingOutcome,
+  temperature: number,
+  adapter?: AppliedAdapter,
+): Model {
+  if (adapter !== undefined) return adapter.merge(trainedTensors(outcome, temperature))
   const parameters = new Set(outcome.parameters)
   const model = withFloatWeights(withHead(trunk, start), (value) => parameters.has(value))
   return withTrained(model, trainedTensors(outcome, temperature))

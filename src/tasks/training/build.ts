@@ -1,5 +1,5 @@
 /** The body of a run: samples -> parts -> features -> candidates -> the better one -> its figures. */
-import { GraftError } from '../../base/errors.js'
+import { GraftError, UsageError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
 import type { SplitResult } from '../../data/split.js'
 import { mainFigure, secondFigure } from '../../evaluate/figures.js'
@@ -16,6 +16,7 @@ import { countsAt, divide } from './divide.js'
 import { fetching } from './fetching.js'
 import { baselines, type Judged, judge } from './judge.js'
 import { memoryUse, parseLimit } from './memory.js'
+import { chooseMethods } from './methods/table.js'
 import type { Modality, Nouns, PreparedData, Trunk } from './modality.js'
 import type { Finished } from './output.js'
 import { chooseTechnique, type DataFacts, testShare, validationShare } from './plan.js'
@@ -35,6 +36,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   const { options: asked, context, random, watch, engine } = given
   // The cheap part first: a mistake in a name is told before thousands of samples are read.
   parseLimit(asked.memory)
+  refuseIdleMethods(asked)
   checkSettings(tuningSettings(asked, { epochs: asked.epochs, lr: asked.lr }))
   context.phase('backbone', `Opening the backbone ${asked.backbone}`)
   // A branch of the Hub moves on: a resumed or repeated run stays with the commit.
@@ -144,6 +146,26 @@ function withFeatures(data: PreparedData, split: SplitResult): Int32Array {
   return Int32Array.from({ length: data.length }, (_, i) => i)
 }
 
+/** Methods belong to fine-tuning. */
+function refuseIdleMethods({ methods, technique, unfreeze, schedule }: Base['options']): void {
+  const { adapter, additions } = chooseMethods(methods)
+  const [first] = adapter ? [adapter] : additions
+  if (first === undefined) return
+  if (technique === 'feature-extraction' && unfreeze === 0)
+    throw new UsageError(`${first.name} is a method of fine-tuning; the technique is feature-extraction.`, {
+      remedy: 'Leave the technique out, or choose fine-tuning.',
+    })
+  if (adapter === undefined) return
+  if (unfreeze > 0)
+    throw new UsageError(`${adapter.name} decides what trains, and so does --unfreeze.`, {
+      remedy: 'Give one of them.',
+    })
+  if (schedule === 'gradual')
+    throw new UsageError(`${adapter.name} trains from the first step on; the schedule is gradual.`, {
+      remedy: 'Choose the schedule lp-ft or full.',
+    })
+}
+
 const TECHNIQUE_NAMES = {
   'feature-extraction': 'feature extraction',
   'fine-tuning': 'fine-tuning',
@@ -207,7 +229,7 @@ async function assembleAndJudge(
     modelLogits(work, model, positions, (done) => progress.advance(done))
   if (chosen.kind === 'tuned') {
     const temperature = chosen.temperature?.temperature ?? 1
-    const model = tunedModel(trunk, chosen.start, chosen.outcome, temperature)
+    const model = tunedModel(trunk, chosen.start, chosen.outcome, temperature, chosen.adapter)
     const { validationLogits, checkLogits, scale } = chosen.outcome
     const saved = (logits: Matrix) => inOwnUnit(divided(logits, temperature), scale)
     const checked = (validationLogits ? split.validation : split.train).slice(0, CHECKED)

@@ -5,6 +5,8 @@ import type { Targets } from '../../data/targets.js'
 import { fitTemperature, type Temperature } from '../../evaluate/calibration.js'
 import { type Figure, mainFigure } from '../../evaluate/figures.js'
 import type { Candidate } from '../../evaluate/report/data.js'
+import { sizeOf } from '../../graph/tensor.js'
+import type { AppliedAdapter } from '../../models/adapters/index.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { FittedHead } from '../../techniques/featureExtraction/head.js'
 import type { MemoryPlan } from '../../techniques/fineTuning/memory.js'
@@ -16,6 +18,8 @@ import { CLASSIFIER_TITLES } from './classifiers.js'
 import { classRows, evaluateTargets, scoreTargets } from './evaluateTargets.js'
 import { type TuningJob, upperJob, wholeJob } from './jobs.js'
 import { decideMemory } from './memory.js'
+import { additionsFor } from './methods/additions.js'
+import { chooseMethods } from './methods/table.js'
 import { AUTO_MINUTES, better, fittingEpochs, type Tried } from './plan.js'
 import { fitOnFeatures, headLogits, type Scored, startOf } from './probe.js'
 import { findRate, measureEpoch } from './rehearsal.js'
@@ -37,6 +41,7 @@ export type Chosen =
       readonly trained: Int32Array
       readonly temperature: Temperature | undefined
       readonly epochs: number
+      readonly adapter: AppliedAdapter | undefined
     }
 
 export interface Choice {
@@ -157,7 +162,9 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
   if (decided.epochs === 0)
     return keepProbe(work, `There was no time for ${title.toLowerCase()}: ${decided.reason}`, probe)
 
-  const settings = tuningSettings(options, { ...decided, memory })
+  const methods = await watch.time('Rehearsal', () => additionsFor(work, job, chooseMethods(options.methods).additions))
+  const settings = tuningSettings(options, { ...decided, memory, methods })
+  decideTrainable(work, job)
   context.phase('fine-tuning', `Training: ${title}, ${settings.epochs} epoch${settings.epochs === 1 ? '' : 's'}`)
   let outcome: TrainingOutcome
   try {
@@ -206,7 +213,15 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
       ? `${title} was better on the ${n} validation ${work.modality.nouns.many}.`
       : `${title} was asked for${tuned ? '; the epoch with the lowest validation loss is kept' : `; without validation ${work.modality.nouns.many} the last epoch is kept`}.`
   return {
-    chosen: { kind: 'tuned', start: head, outcome, trained: split.train, temperature, epochs: settings.epochs },
+    chosen: {
+      kind: 'tuned',
+      start: head,
+      outcome,
+      trained: split.train,
+      temperature,
+      epochs: settings.epochs,
+      adapter: job.adapter,
+    },
     title,
     reason,
     items,
@@ -304,7 +319,28 @@ async function decideSchedule(
   return { epochs, lr, reason }
 }
 
+/** How many numbers train, of how many. */
+function decideTrainable({ context }: Workspace, { network, adapter }: TuningJob): void {
+  const { initializers } = network.model.graph
+  const trained = new Set(network.layers.flat())
+  let [trainable, total] = [0, 0]
+  for (const [name, { type, dims }] of initializers) {
+    if (trained.has(name)) trainable += sizeOf(dims)
+    if (trained.has(name) || (type.startsWith('float') && dims.length > 0)) total += sizeOf(dims)
+  }
+  const share = total === 0 ? 0 : trainable / total
+  const how = adapter === undefined ? 'every weight of what trains' : `${adapter.method.name} and the head`
+  context.decide('trainable parameters', trainable, `${(100 * share).toPrecision(3)}% of ${total}: ${how}`)
+}
+
 function tuningTitle({ options }: Workspace): string {
+  const { adapter, additions } = chooseMethods(options.methods)
+  const beside = additions.map(({ title }) => ` + ${title}`).join('')
+  if (adapter !== undefined) return `${adapter.title}${beside}`
+  return `${scheduleTitle(options)}${beside}`
+}
+
+function scheduleTitle(options: Workspace['options']): string {
   if (options.unfreeze > 0 && options.technique !== 'fine-tuning')
     return `Last ${options.unfreeze} block${options.unfreeze === 1 ? '' : 's'} trained`
   return { 'lp-ft': 'Fine-tuning (LP-FT)', full: 'Fine-tuning (full)', gradual: 'Fine-tuning (gradual)' }[

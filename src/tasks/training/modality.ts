@@ -56,7 +56,8 @@ export interface Modality<T extends Trunk = Trunk, D extends PreparedData = Prep
 }
 
 /** The options that matter where a backbone is opened. */
-export type BackboneChoice = Pick<TrainOptions, 'mean' | 'std' | 'size' | 'features' | 'maxLength' | 'pooling'>
+export type BackboneChoice = Pick<TrainOptions, 'mean' | 'std' | 'size' | 'features' | 'maxLength' | 'pooling'> &
+  Partial<Pick<TrainOptions, 'methods'>>
 /** The options that matter where data is opened. */
 export type DataChoice = Pick<TrainOptions, 'strict' | 'text' | 'label' | 'pair' | 'splitColumn' | 'target' | 'classes'>
 /** The options that matter where samples become inputs. */

@@ -8,7 +8,9 @@ import type { Model } from '../../graph/graph.js'
 import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.js'
 import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
+import { type AdapterFiles, adapterFiles } from './methods/adapterFiles.js'
 import type { RunFile } from './runFile.js'
+import { trainedTensors } from './tuning.js'
 import { outputNames, type Workspace } from './workspace.js'
 
 export interface Finished {
@@ -75,8 +77,20 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
       ...(temperature === undefined ? {} : { foldedTemperature: temperature }),
       versions: { 'graft-ml': VERSION, ...runtimeVersions() },
     },
-    extra: { 'run.json': `${JSON.stringify(finished.runFile, null, 2)}\n` },
+    extra: { 'run.json': `${JSON.stringify(finished.runFile, null, 2)}\n`, ...apart(work, finished) },
   }
+}
+
+/** The adapter's own files, where one was trained. */
+function apart({ context, trunk }: Workspace, { choice: { chosen }, parts }: Finished): AdapterFiles['files'] {
+  if (chosen.kind !== 'tuned' || chosen.adapter === undefined) return {}
+  const trained = trainedTensors(chosen.outcome, chosen.temperature?.temperature ?? 1)
+  const { files, form, reason } = adapterFiles(chosen.adapter, trained, {
+    task: parts.task,
+    backbone: trunk.backbone.source?.hub ?? trunk.backbone.name,
+  })
+  context.decide('adapter files', form, reason)
+  return files
 }
 
 /** The page's path. */

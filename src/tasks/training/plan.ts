@@ -36,6 +36,7 @@ export const AUTO_MINUTES = 30
 /** Which techniques are worth trying on this much data, before the clock has its say. */
 export function chooseTechnique(options: TrainOptions, facts: DataFacts): Decision<Tried> {
   if (options.technique !== 'auto') return { value: options.technique, reason: 'as asked' }
+  if (options.methods.length > 0) return { value: 'fine-tuning', reason: '--methods belongs to it' }
   if (options.unfreeze > 0) return { value: 'feature-extraction', reason: '--unfreeze belongs to it' }
   if (options.classifier !== 'linear-probe')
     return { value: 'feature-extraction', reason: '--classifier belongs to it' }

@@ -1,6 +1,7 @@
 /** From the flat options to what the training loop takes. */
 import { type AugmentPolicy, augmentPolicy } from '../../data/augment.js'
 import { type MemoryPlan, withPlan } from '../../techniques/fineTuning/memory.js'
+import type { TuningMethod } from '../../techniques/fineTuning/method.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import type { TrainOptions } from './trainOptions.js'
 
@@ -9,6 +10,7 @@ export interface Decided {
   readonly epochs: number
   readonly lr: number | undefined
   readonly memory?: MemoryPlan | undefined
+  readonly methods?: readonly TuningMethod[] | undefined
 }
 
 export function tuningSettings(options: TrainOptions, decided: Decided): TuningSettings {
@@ -37,6 +39,7 @@ export function tuningSettings(options: TrainOptions, decided: Decided): TuningS
     balancedSampling: options.balancedSampling,
     mix: mixup > 0 || cutmix > 0 ? { mixup, cutMix: cutmix, probability: 1 } : policy?.mix,
     checkpointSeconds: options.checkpointSeconds,
+    ...(decided.methods === undefined || decided.methods.length === 0 ? {} : { methods: decided.methods }),
   }
   return decided.memory === undefined ? settings : withPlan(settings, decided.memory)
 }

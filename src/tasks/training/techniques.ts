@@ -1,33 +1,40 @@
 /** Techniques as values: a name for its defaults, or one of these for its options. */
 import { UsageError } from '../../base/errors.js'
+import { type MethodValue, textOf } from './methods/values.js'
 import type { TrainInput } from './trainOptions.js'
 
 type Options<K extends keyof TrainInput> = Partial<Pick<TrainInput, K>>
 
 export type FeatureExtractionOptions = Options<'classifier'> & (Options<'unfreeze'> & SharedTuning)
-export type FineTuningOptions = Options<'schedule' | 'batchNorm' | 'augment' | 'mixup' | 'cutmix'> & SharedTuning
+export interface FineTuningOptions
+  extends Options<'schedule' | 'batchNorm' | 'augment' | 'mixup' | 'cutmix'>,
+    SharedTuning {
+  /** What trains and what is added to the training: `lora({ rank: 8 })`, `l2sp()`, ..., or their names. @default every weight */
+  readonly methods?: readonly (string | MethodValue)[]
+}
 
-type SharedTuning = Options<
-  | 'epochs'
-  | 'batch'
-  | 'accumulate'
-  | 'ema'
-  | 'patience'
-  | 'lr'
-  | 'findLr'
-  | 'optimizer'
-  | 'momentum'
-  | 'nesterov'
-  | 'weightDecay'
-  | 'lrSchedule'
-  | 'warmup'
-  | 'layerDecay'
-  | 'clip'
-  | 'labelSmoothing'
-  | 'classWeights'
-  | 'balancedSampling'
-  | 'memory'
->
+interface SharedTuning
+  extends Options<
+    | 'epochs'
+    | 'batch'
+    | 'accumulate'
+    | 'ema'
+    | 'patience'
+    | 'lr'
+    | 'findLr'
+    | 'optimizer'
+    | 'momentum'
+    | 'nesterov'
+    | 'weightDecay'
+    | 'lrSchedule'
+    | 'warmup'
+    | 'layerDecay'
+    | 'clip'
+    | 'labelSmoothing'
+    | 'classWeights'
+    | 'balancedSampling'
+    | 'memory'
+  > {}
 
 /** A technique with its options. */
 export interface Technique {
@@ -42,7 +49,8 @@ export function featureExtraction(options: FeatureExtractionOptions = {}): Techn
 
 /** Training of every weight; by default the head first (LP-FT, Kumar et al. 2022). */
 export function fineTuning(options: FineTuningOptions = {}): Technique {
-  return { name: 'fine-tuning', options }
+  const { methods, ...rest } = options
+  return { name: 'fine-tuning', options: methods === undefined ? rest : { ...rest, methods: methods.map(textOf) } }
 }
 
 /** Flat options, as a run file has them. */

@@ -1,5 +1,6 @@
 /** Every option of `graft train` and `transfer()`: names, bounds, defaults, descriptions. */
 import { z } from 'zod'
+import { chooseMethods } from './methods/table.js'
 
 const positive = () => z.number().positive()
 const share = () => z.number().min(0).lt(1)
@@ -197,6 +198,15 @@ export const trainSchema = z.strictObject({
     .meta({
       description:
         'lp-ft fits the head first and then trains all; full starts at once; gradual unfreezes from the head down',
+      ...tuning,
+    }),
+  methods: z
+    .array(z.string().min(1))
+    .default([])
+    .meta({
+      description:
+        'what trains instead of every weight, and what is added to the training, by name and with options in brackets, such as lora(rank=8),l2-sp; see the guide for all of them',
+      placeholder: 'A,B',
       ...tuning,
     }),
   epochs: count()
@@ -399,13 +409,17 @@ export type TrainOptions = Omit<Parsed, keyof ModalityDefaults> & ModalityDefaul
 
 /** The options with the defaults of the kind of data. */
 export function settled(options: Parsed, defaults: ModalityDefaults): TrainOptions {
-  const own = options.optimizer === undefined || options.optimizer === defaults.optimizer
+  // Few parameters that start from nothing want larger steps than the pretrained weights.
+  const { adapter } = chooseMethods(options.methods)
+  const rate = adapter === undefined ? defaults.lr : adapter.rate
+  const preferred = adapter === undefined ? defaults.optimizer : 'adamw'
+  const own = options.optimizer === undefined || options.optimizer === preferred
   return {
     ...options,
     backbone: options.backbone ?? defaults.backbone,
     epochs: options.epochs ?? defaults.epochs,
-    optimizer: options.optimizer ?? defaults.optimizer,
-    lr: options.lr ?? (own ? defaults.lr : undefined),
+    optimizer: options.optimizer ?? preferred,
+    lr: options.lr ?? (own ? rate : undefined),
     weightDecay: options.weightDecay ?? defaults.weightDecay,
     decay: options.decay ?? defaults.decay,
     lrSchedule: options.lrSchedule ?? defaults.lrSchedule,

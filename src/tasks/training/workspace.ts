@@ -14,7 +14,7 @@ import type { TrainOptions } from './trainOptions.js'
 
 export interface Workspace {
   readonly options: TrainOptions
-  readonly modality: Pick<Modality, 'kind' | 'nouns' | 'origin' | 'defaults'>
+  readonly modality: Pick<Modality, 'kind' | 'nouns' | 'origin' | 'defaults' | 'openTrunk'>
   readonly context: RunContext
   readonly directory: RunDirectory
   readonly engine: Engine
