@@ -38,10 +38,12 @@ export {
   type AdamOptions,
   adam,
   adamW,
+  type FinalStep,
   type Optimizer,
   type Piece,
   type PieceContext,
   type SgdOptions,
+  type StepContext,
   sgd,
 } from './optim/optimizer.js'
 export {

@@ -1,7 +1,9 @@
 /**
  * Optimizers as chains of small pieces, each of which appends nodes. A piece turns an update (at first the gradient) into
  * another, with named slots of state in the parameter's shape. What leaves the chain is multiplied by the learning rate and
- * subtracted: p <- p - lr u.
+ * subtracted, p <- p - lr u, or taken by a last step of the optimizer's own.
+ *
+ * On large weights every node is a pass over memory, which is what an update costs: the fewer, the faster.
  */
 import { attr } from '../graph/graph.js'
 import type { Emitter } from '../ops/operator.js'
@@ -17,6 +19,13 @@ export interface PieceContext {
   slot(name: string): string
   /** Sets a slot for the next step. */
   setSlot(name: string, value: string): void
+  /** The name to give to the value that a slot is set to: under another one it would have to be copied. */
+  nextOf(slot: string): string
+}
+
+export interface StepContext extends PieceContext {
+  /** The learning rate, a scalar. */
+  readonly rate: string
 }
 
 export interface Piece {
@@ -25,16 +34,27 @@ export interface Piece {
   apply(update: string, context: PieceContext): string
 }
 
+/** What an optimizer ends with: from the update to the parameter's next value. */
+export interface FinalStep {
+  readonly slots: readonly string[]
+  apply(update: string, context: StepContext): string
+}
+
 export interface Optimizer {
   readonly name: string
   readonly pieces: readonly Piece[]
+  /** @default p <- p - lr u */
+  readonly step?: FinalStep
 }
 
+const named = (output: string | undefined) => (output === undefined ? {} : { outputs: [output] })
 const mul = (g: Emitter, a: string, b: string) => g.op('Mul', [a, b])
-const add = (g: Emitter, a: string, b: string) => g.op('Add', [a, b])
+const sub = (g: Emitter, a: string, b: string) => g.op('Sub', [a, b])
+const div = (g: Emitter, a: string, b: string) => g.op('Div', [a, b])
+const add = (g: Emitter, a: string, b: string, output?: string) => g.op('Add', [a, b], {}, named(output))
 const times = (g: Emitter, value: string, factor: number) => (factor === 1 ? value : mul(g, value, g.float(factor)))
 
-/** u <- u + decay p. Before a momentum it is an L2 penalty; at the end of a chain it is decoupled (Loshchilov and Hutter 2019). */
+/** u <- u + decay p: before a momentum an L2 penalty, at the end of a chain decoupled. */
 export function weightDecay(decay: number): Piece {
   return {
     slots: [],
@@ -48,28 +68,80 @@ export function momentum(mu: number, nesterov = false): Piece {
   if (mu === 0) return { slots: [], apply: (update) => update }
   return {
     slots: ['momentum'],
-    apply: (update, { g, slot, setSlot }) => {
-      const next = add(g, times(g, slot('momentum'), mu), update)
+    apply: (update, { g, slot, setSlot, nextOf }) => {
+      const next = add(g, times(g, slot('momentum'), mu), update, nextOf('momentum'))
       setSlot('momentum', next)
       return nesterov ? add(g, update, times(g, next, mu)) : next
     },
   }
 }
 
-/** Adam (Kingma and Ba 2015): m and v with bias correction, u <- m^ / (sqrt(v^) + eps). */
-export function scaleByAdam(beta1: number, beta2: number, epsilon: number): Piece {
+/** p <- p - lr u. */
+export const descend: FinalStep = {
+  slots: [],
+  apply: (update, { g, parameter, rate }) => sub(g, parameter, mul(g, update, rate)),
+}
+
+/** The least rate that is told from 0: with it a parameter does not move. */
+const LEAST_RATE = 1e-30
+
+/**
+ * Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019):
+ *
+ *   m <- beta1 m + (1 - beta1) u, v <- beta2 v + (1 - beta2) u², p <- p - lr (m^ / (sqrt(v^) + eps) + decay p)
+ *
+ * with m^ = m / (1 - beta1^t), v^ = v / (1 - beta2^t). All that is a scalar is gathered: the slots hold m / (1 - beta1) and
+ * v / (1 - beta2), and p <- (1 - lr decay) p - m / (a sqrt(v) + b).
+ */
+export function adamStep(beta1: number, beta2: number, epsilon: number, decay: number): FinalStep {
   return {
     slots: ['m', 'v'],
-    apply: (update, { g, slot, setSlot, step }) => {
-      const m = add(g, times(g, slot('m'), beta1), times(g, update, 1 - beta1))
-      const v = add(g, times(g, slot('v'), beta2), times(g, mul(g, update, update), 1 - beta2))
+    apply: (update, { g, parameter, slot, setSlot, nextOf, step, rate, decays }) => {
+      const m = add(g, times(g, slot('m'), beta1), update, nextOf('m'))
+      const v = add(g, times(g, slot('v'), beta2), mul(g, update, update), nextOf('v'))
       setSlot('m', m)
       setSlot('v', v)
-      const correction = (beta: number) => g.op('Sub', [g.float(1), g.op('Pow', [g.float(beta), step])])
-      const deviation = g.op('Sqrt', [g.op('Div', [v, correction(beta2)])])
-      return g.op('Div', [g.op('Div', [m, correction(beta1)]), add(g, deviation, g.float(epsilon))])
+      const { a, b } = adamScalars(g, { beta1, beta2, epsilon, step, rate })
+      const move = div(g, m, add(g, mul(g, g.op('Sqrt', [v]), a), b))
+      if (decay === 0 || !decays) return sub(g, parameter, move)
+      const kept = shared(g, `kept ${decay} ${rate}`, () => sub(g, g.float(1), mul(g, rate, g.float(decay))))
+      return sub(g, mul(g, parameter, kept), move)
     },
   }
+}
+
+interface AdamScalars {
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+  readonly step: string
+  readonly rate: string
+}
+
+/** a = c sqrt((1 - beta2) / (1 - beta2^t)) and b = c eps, with c = (1 - beta1^t) / ((1 - beta1) lr). */
+function adamScalars(g: Emitter, { beta1, beta2, epsilon, step, rate }: AdamScalars): { a: string; b: string } {
+  const key = `${beta1} ${beta2} ${step}`
+  const correction = (beta: number) => sub(g, g.float(1), g.op('Pow', [g.float(beta), step]))
+  const c = shared(g, `adam c ${key} ${rate}`, () => {
+    const first = shared(g, `adam first ${key}`, () => div(g, correction(beta1), g.float(1 - beta1)))
+    return div(g, first, g.op('Max', [rate, g.float(LEAST_RATE)]))
+  })
+  const spread = shared(g, `adam spread ${key}`, () => g.op('Sqrt', [div(g, g.float(1 - beta2), correction(beta2))]))
+  return {
+    a: shared(g, `adam a ${key} ${rate}`, () => mul(g, c, spread)),
+    b: shared(g, `adam b ${key} ${rate} ${epsilon}`, () => mul(g, c, g.float(epsilon))),
+  }
+}
+
+const scalars = new WeakMap<Emitter, Map<string, string>>()
+
+/** A scalar that all parameters of a graph have in common. */
+function shared(g: Emitter, key: string, make: () => string): string {
+  const own = scalars.get(g) ?? new Map<string, string>()
+  scalars.set(g, own)
+  const known = own.get(key) ?? make()
+  own.set(key, known)
+  return known
 }
 
 export interface SgdOptions {
@@ -103,13 +175,17 @@ export interface AdamOptions {
 /** Adam with an L2 penalty; the same update as torch.optim.Adam. */
 export function adam(options: AdamOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options
-  return { name: 'adam', pieces: [weightDecay(options.weightDecay ?? 0), scaleByAdam(beta1, beta2, epsilon)] }
+  return {
+    name: 'adam',
+    pieces: [weightDecay(options.weightDecay ?? 0)],
+    step: adamStep(beta1, beta2, epsilon, 0),
+  }
 }
 
 /** Adam with decoupled weight decay; the same update as torch.optim.AdamW. */
 export function adamW(options: AdamOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options
-  return { name: 'adamw', pieces: [scaleByAdam(beta1, beta2, epsilon), weightDecay(options.weightDecay ?? 0.01)] }
+  return { name: 'adamw', pieces: [], step: adamStep(beta1, beta2, epsilon, options.weightDecay ?? 0.01) }
 }
 
 /** sqrt of the sum of squares over all gradients, a scalar. */

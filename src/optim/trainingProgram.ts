@@ -9,7 +9,7 @@ import { sizeOf, type Tensor } from '../graph/tensor.js'
 import { GraphBuilder } from '../ops/builder.js'
 import type { Specialised } from '../passes/specialise.js'
 import type { HostTensor, Program, StateBinding } from '../runtime/types.js'
-import { globalNorm, type Optimizer } from './optimizer.js'
+import { descend, globalNorm, type Optimizer } from './optimizer.js'
 
 /** A parameter group: its own learning rate (a scalar fed at each step), with or without weight decay. */
 export interface ParameterGroup {
@@ -285,21 +285,23 @@ function appendUpdate(
       const origin = capture(origins.get(name) ?? name)
       const gradient = capture(gradients.get(name) as string)
       let update = clip === undefined ? gradient : branch.op('Mul', [gradient, clip])
-      for (const piece of plan.optimizer.pieces) {
-        for (const slot of piece.slots) {
-          stateInput(slotName(name, slot), dims)
-          state.zeros(slotName(name, slot), dims)
-        }
-        update = piece.apply(update, {
-          g: branch,
-          parameter: origin,
-          step,
-          decays: plan.decays(name),
-          slot: (slot) => slotName(name, slot),
-          setSlot: (slot, value) => set(slotName(name, slot), value),
-        })
+      const last = plan.optimizer.step ?? descend
+      for (const slot of [...plan.optimizer.pieces, last].flatMap((piece) => piece.slots)) {
+        stateInput(slotName(name, slot), dims)
+        state.zeros(slotName(name, slot), dims)
       }
-      const next = branch.op('Sub', [origin, branch.op('Mul', [update, `lr.${group}`])])
+      const context = {
+        g: branch,
+        parameter: origin,
+        step,
+        rate: `lr.${group}`,
+        decays: plan.decays(name),
+        slot: (slot: string) => slotName(name, slot),
+        setSlot: (slot: string, value: string) => set(slotName(name, slot), value),
+        nextOf: (slot: string) => updatedName(slotName(name, slot)),
+      }
+      for (const piece of plan.optimizer.pieces) update = piece.apply(update, context)
+      const next = last.apply(update, context)
       updates.push({ name, value: next, otherwise: origin })
       if (plan.ema === undefined) return
       const average = stateInput(slotName(name, 'ema'), dims)
@@ -311,6 +313,9 @@ function appendUpdate(
   }
   chooseBranch(g, branch, finite, updates, state)
 }
+
+/** What a state's new value is called inside the branch. */
+const updatedName = (state: string): string => `${state}.updated`
 
 /** What a state becomes after a good step, and after a bad one where that is not what it was. */
 interface Update {
@@ -330,7 +335,7 @@ function chooseBranch(
   const unchanged = new GraphBuilder('unchanged', 'unchanged/')
   const capture = (name: string) => (unchanged.has(name) ? name : unchanged.captured(name, g.typeOf(name)))
   for (const { name, value, otherwise } of updates) {
-    branch.output(`${name}.updated`, value)
+    branch.output(updatedName(name), value)
     unchanged.output(`${name}.unchanged`, capture(otherwise ?? name))
   }
   const attributes = {
