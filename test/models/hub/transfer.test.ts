@@ -245,7 +245,14 @@ function fetchInProcess(onOutput: (err: string, stop: (signal: NodeJS.Signals) =
     err += String(piece)
     onOutput(err, (signal) => child.kill(signal))
   })
-  return new Promise<Ended>((done) => child.on('close', (code, signal) => done({ code, signal, out, err })))
+  // What is waited for on the disk may follow the last words.
+  const look = setInterval(() => onOutput(err, (signal) => child.kill(signal)), 50)
+  return new Promise<Ended>((done) =>
+    child.on('close', (code, signal) => {
+      clearInterval(look)
+      done({ code, signal, out, err })
+    }),
+  )
 }
 
 for (const signal of ['SIGINT', 'SIGKILL'] as const)
@@ -268,10 +275,20 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const)
   })
 
 test('two processes at once fetch every file once', async () => {
+  // The server holds the file back until the second process waits for the first.
+  let release: () => void = () => undefined
+  const waiting = new Promise<void>((done) => {
+    release = done
+  })
+  const patience = setTimeout(release, 120_000)
   const slowly: Fault = (request, response, content) =>
-    void setTimeout(() => sendFile(request, response, content, '"slow"'), 1500)
+    void waiting.then(() => sendFile(request, response, content, '"slow"'))
   hub.fail('store', /./, slowly)
-  const [one, two] = await Promise.all([fetchInProcess(), fetchInProcess()])
+  const listen = (err: string) => {
+    if (err.includes('Waiting')) release()
+  }
+  const [one, two] = await Promise.all([fetchInProcess(listen), fetchInProcess(listen)])
+  clearTimeout(patience)
   assert.equal(one.code, 0, one.out)
   assert.equal(two.code, 0, two.out)
   assert.equal(one.out, two.out)
