@@ -33,12 +33,25 @@ export function inspectionLines(found: FileInspection, all: boolean): string[] {
   const problems = found.operators.filter((o) => o.support === 'unknown' || o.support === 'refuse')
   if (problems.length > 0) lines.push('', 'Refused:')
   for (const o of problems) lines.push(`  ${o.operator} (${counted(o.count, 'node')}): ${o.reason ?? 'no gradient'}`)
-  lines.push(
-    '',
-    found.image.usable
-      ? 'Usable as a backbone for photos.'
-      : `Not usable as a backbone for photos: ${visible(found.image.why)}`,
-  )
-  if (found.image.usable) for (const note of found.image.notes) lines.push(`  ${visible(note)}`)
+  lines.push('', ...(found.texts === undefined ? photoLines(found.image) : textLines(found.texts)))
   return lines
+}
+
+function photoLines(image: FileInspection['image']): string[] {
+  if (!image.usable) return [`Not usable as a backbone for photos: ${visible(image.why)}`]
+  return ['Usable as a backbone for photos.', ...image.notes.map((note) => `  ${visible(note)}`)]
+}
+
+const POOLED = { mean: 'the mean of its tokens', cls: 'its first token', last: 'its last token' } as const
+
+function textLines(texts: NonNullable<FileInspection['texts']>): string[] {
+  if (!texts.usable) return [`Not usable as a backbone for texts: ${visible(texts.why)}`]
+  const { tokenizer, pooling, normalise, maxLength } = texts
+  const vector = pooling === undefined ? 'made by the network itself' : POOLED[pooling]
+  return [
+    `Usable as a backbone for texts of up to ${counted(maxLength, 'token')}.`,
+    `  tokenizer: ${tokenizer.kind}, ${grouped(tokenizer.size)} tokens`,
+    `  a text's vector: ${vector}${normalise ? ', divided by its length where its makers use it' : ''}`,
+    ...texts.notes.map((note) => `  ${visible(note)}`),
+  ]
 }

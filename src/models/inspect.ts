@@ -1,12 +1,14 @@
 /** What there is to say of a model file: the data behind `graft inspect`. Works on any ONNX model, usable or not. */
 import { GraftError, messageOf } from '../base/errors.js'
-import { describeNode, type Model, type Node, type ValueInfo } from '../graph/graph.js'
+import { describeNode, type Graph, type Model, type Node, type ValueInfo } from '../graph/graph.js'
 import { byteSize, type ElementType, sizeOf } from '../graph/tensor.js'
 import type { Support, Supports } from '../passes/support.js'
 import { type Block, findBlocks } from './blocks.js'
-import { findHead, type Head } from './head.js'
+import { findHead, type Head, type HeadOptions } from './head.js'
 import { imageModel } from './imageInput.js'
 import { listParameters, type Parameter } from './parameters.js'
+import { findTextHead } from './textHead.js'
+import { takesTokens } from './textInput.js'
 import { dataFlow } from './weights.js'
 
 export interface OperatorCount {
@@ -67,7 +69,7 @@ export function inspectModel(
   options: { name?: string; features?: string; labels?: number } = {},
 ): Inspection {
   const { graph } = model
-  const head = findHead(model, { features: options.features, labels: options.labels })
+  const head = headOf(model, { features: options.features, labels: options.labels })
   const parameters = listParameters(model)
   const blocks = findBlocks(model, head.features)
   const stops = refusedNodes(model, supports)
@@ -114,6 +116,29 @@ export function inspectModel(
         ? sentence(inspected, head)
         : `Nothing can train: what computes "${head.features}" holds an operator that is not known.`,
   }
+}
+
+/** As a network for texts is used, where it is one: by its hidden states rather than by what a pooler makes of them. */
+function headOf(model: Model, options: HeadOptions): Head {
+  const shapes = takesTokens(model.graph) ? sizedInputs(model.graph) : undefined
+  if (shapes === undefined) return findHead(model, options)
+  try {
+    return findTextHead(model, shapes, options)
+  } catch (error) {
+    // Shapes that cannot be told are no reason to show nothing.
+    if (!(error instanceof GraftError) || options.features !== undefined) throw error
+    return findHead(model, options)
+  }
+}
+
+/** Two texts of as many tokens as the file says, or of twelve; undefined where an input is none of tokens. */
+function sizedInputs({ inputs }: Graph): Record<string, readonly number[]> | undefined {
+  if (inputs.some((input) => input.shape?.length !== 2)) return undefined
+  const size = (input: ValueInfo, axis: 0 | 1, usual: number) => {
+    const fixed = input.shape?.[axis]
+    return typeof fixed === 'number' ? fixed : usual
+  }
+  return Object.fromEntries(inputs.map((input) => [input.name, [size(input, 0, 2), size(input, 1, 12)]]))
 }
 
 function operatorCounts(nodes: readonly Node[], supports: Supports): OperatorCount[] {

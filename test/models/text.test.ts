@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { GraftError } from '#graft/base/errors.js'
+import { inspectionLines } from '#graft/cli/inspection.js'
 import { attr, type Model } from '#graft/graph/graph.js'
 import { float32 } from '#graft/graph/tensor.js'
 import { attachHead, cut, type FeaturePoint } from '#graft/models/attach.js'
@@ -12,8 +14,9 @@ import { resolveTextBackbone, textPoint } from '#graft/models/textBackbone.js'
 import { textModel } from '#graft/models/textInput.js'
 import { readModel } from '#graft/onnx/reader.js'
 import { writeModel } from '#graft/onnx/writer.js'
+import { inspectFile } from '#graft/tasks/inspect.js'
 import { model, node, value, weights } from '../onnx/build.js'
-import { oracleModel, skipOracle } from '../onnx/oracle.js'
+import { oracleModel, SHARED, skipOracle } from '../onnx/oracle.js'
 
 const table = weights([7, 3])
 
@@ -308,4 +311,32 @@ test('weights that all layers share belong to the first block', () => {
       ['h3', []],
     ],
   )
+})
+
+test('what is inside a text network, and how it is used', async () => {
+  const found = await inspectFile('all-minilm-l6-v2')
+  assert.deepEqual(found.texts, {
+    usable: true,
+    tokenizer: { kind: 'WordPiece', size: 30522 },
+    inputs: ['input_ids', 'attention_mask', 'token_type_ids'],
+    maxLength: 256,
+    pooling: 'mean',
+    normalise: true,
+    notes: [],
+  })
+  assert.equal(found.blocks.length, 7)
+  assert.ok(found.blocks.every((block) => block.trains))
+  const lines = inspectionLines(found, false).join('\n')
+  assert.match(lines, /Usable as a backbone for texts of up to 256 tokens.\n {2}tokenizer: WordPiece, 30,522 tokens/)
+  assert.doesNotMatch(lines, /photos/)
+  const photos = await inspectFile('efficientnet-lite0')
+  assert.equal(photos.texts, undefined)
+  assert.match(inspectionLines(photos, false).join('\n'), /Usable as a backbone for photos/)
+})
+
+test('a text network without its tokenizer is shown, with what is missing', { skip: skipOracle }, async () => {
+  const found = await inspectFile(join(SHARED, 'oracle', 'bert_pooler', 'model.onnx'))
+  assert.ok(found.texts !== undefined && !found.texts.usable && /no tokenizer.json/.test(found.texts.why))
+  // The hidden states, not what the pooler makes of them.
+  assert.equal(found.head.features, 'last_hidden_state')
 })
