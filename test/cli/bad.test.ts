@@ -55,7 +55,10 @@ test('a folder that is missing, empty, or has one class only', async () => {
   assert.equal(missing.code, 1)
   assert.match(missing.stderr, /nowhere: no such file or folder\n {2}Check the path\./)
   mkdirSync(join(folder, 'empty'))
-  assert.match((await train(join(folder, 'empty'))).stderr, /empty: no photo found; it holds no files\n {2}Give JPEG/)
+  assert.match(
+    (await train(join(folder, 'empty'))).stderr,
+    /empty: neither photos nor texts; it holds no files\n {2}Give a folder/,
+  )
   mkdirSync(join(folder, 'one'))
   cpSync(join(photos, 'train', 'hat'), join(folder, 'one', 'hat'), { recursive: true })
   const one = await train(join(folder, 'one'))
