@@ -1,28 +1,30 @@
 /**
- * Prompt tuning (Lester et al. 2021, https://arxiv.org/abs/2104.08691): P virtual tokens before those of the text, whose
- * embeddings train.
+ * Prompt tuning (Lester et al. 2021, https://arxiv.org/abs/2104.08691; for images, shallow VPT, Jia et al. 2022,
+ * https://arxiv.org/abs/2203.12119): P virtual tokens that go through the transformer with the others, and train.
  *
- *   E = [prompt; embed(input_ids)]        prompt (P, D), drawn from the vocabulary at first
+ *   [prompt; embed(input_ids)] of texts,   [embed(patches); prompt] of images        prompt (P, D)
  *
- * The graph's inputs are lengthened by P placeholders, so that positions, masks and sizes follow by themselves; behind the
- * last attention the virtual tokens are cut off again, so that pooling sees the text alone. P tokens of the positions that
- * the network knows are used up. Not merged: the saved network holds the prompt.
+ * Behind the last attention the virtual tokens are cut off again, so that pooling sees the others alone. Drawn at first from
+ * the vocabulary, or small. Not merged: the saved network holds the prompt.
  */
-import { GraftError, UsageError } from '../../base/errors.js'
-import { constantFinder } from '../../graph/constants.js'
-import { attr, intAttribute, type Node } from '../../graph/graph.js'
-import { float32, int64, int64Vector, toNumbers } from '../../graph/tensor.js'
+import { UsageError } from '../../base/errors.js'
+import { attr, type Node } from '../../graph/graph.js'
+import { float32, int64Vector } from '../../graph/tensor.js'
 import { reads } from '../../onnx/names.js'
-import { checkShapes } from './innerShapes.js'
-import type { AdapterJob, AdapterMethod, BuiltAdapter } from './method.js'
-import { lastStream, type StreamEnd } from './stream.js'
+import { atSomeSize, checkShapes } from './innerShapes.js'
+import type { AdapterJob, AdapterMethod } from './method.js'
+import { firstStream, lastStream, type StreamEnd } from './stream.js'
 import type { Surgery } from './surgery.js'
+import { batchOf, lengthen, refusal, wordTable } from './tokenInputs.js'
 import type { NetworkView } from './view.js'
 
 export interface PromptTuningOptions {
   /** P. @default 16 */
   readonly tokens?: number
 }
+
+/** Standard deviation of the first prompt of an image. */
+const SPREAD = 0.02
 
 /** @throws UsageError where `tokens` is no whole number of at least 1 */
 export function promptTuning(options: PromptTuningOptions = {}): AdapterMethod {
@@ -34,34 +36,38 @@ export function promptTuning(options: PromptTuningOptions = {}): AdapterMethod {
     options: { tokens },
     reservedTokens: tokens,
     touches: () => [],
-    build: (job) => build(job, tokens),
+    build(job) {
+      const { view, shapes, surgery } = job
+      const [input] = view.model.graph.inputs
+      const image = view.model.graph.inputs.length === 1 && input?.type === 'float32'
+      if (view.attention.length === 0) throw refusal('it has no attention that is recognised')
+      if (image) beside(job, tokens, input.name)
+      else before(job, tokens)
+      checkShapes('Prompt tuning', view.model, surgery.done({ valueInfo: false }), shapes)
+      return { reshapes: true }
+    },
   }
 }
 
-const refusal = (reason: string) =>
-  new GraftError(`Prompt tuning does not fit this network: ${reason}.`, {
-    remedy: 'Take prefix tuning or LoRA, which do not change the length of the text.',
-  })
-
-function build(job: AdapterJob, tokens: number): BuiltAdapter {
-  const { view, surgery, random, shapes } = job
+/**
+ * In front of a text. The graph's inputs are lengthened by P placeholders, so that positions, masks and sizes follow by
+ * themselves; P of the positions that the network knows are used up.
+ */
+function before(job: AdapterJob, tokens: number): void {
+  const { view, surgery, random } = job
   const { graph } = view.model
   const words = wordTable(view)
   const [rows = 0, width = 0] = words.dims
-  const end = lastStream(view, words.gather.outputs[0] ?? '')
-  if (end === undefined)
-    throw refusal('behind its last attention there is no value through which all of the text passes')
+  const embedded = words.gather.outputs[0] ?? ''
+  const end = endOf(view, embedded)
 
   const lengthened = new Map<string, string>()
-  for (const { name } of graph.inputs) {
-    const long = lengthen(view, surgery, name, words, tokens)
-    if (long !== undefined) lengthened.set(name, long)
-  }
+  for (const { name } of graph.inputs) lengthened.set(name, lengthen(view, surgery, name, words, tokens))
   surgery.rewire(
     graph.nodes.filter((node) => !end.behind.has(node)),
     lengthened,
   )
-  keepShort(view, surgery, end, new Set(lengthened.keys()))
+  keepShort(view, surgery, end, new Map(graph.inputs.map(({ name }) => [name, name])))
 
   const table = view.floats(words.parameter)
   const own = random.fork('prompt')
@@ -71,120 +77,71 @@ function build(job: AdapterJob, tokens: number): BuiltAdapter {
     start.set(table.subarray(row * width, (row + 1) * width), i * width)
   }
   const prompt = surgery.parameter('prompt_embeddings', float32([tokens, width], start), words.gather)
-  surgery.after(words.gather.outputs[0] ?? '', (before, into) => {
-    const shape = surgery.op('Concat', [batchOf(surgery, words.input), ints(surgery, [tokens, width])], zeroAxis)
-    const virtual = surgery.op('Expand', [prompt, shape])
-    surgery.op('Concat', [virtual, surgery.slice(before, 1, tokens)], { axis: attr.int(1) }, { into })
+  surgery.after(embedded, (value, into) => {
+    const virtual = repeated(surgery, prompt, [tokens, width], words.input)
+    surgery.op('Concat', [virtual, surgery.slice(value, 1, tokens)], { axis: attr.int(1) }, { into })
   })
-  surgery.after(end.value, (before, into) => {
-    surgery.slice(before, 1, tokens, undefined, { into })
-  })
-  checkShapes('Prompt tuning', view.model, surgery.done({ valueInfo: false }), shapes)
-  return { reshapes: true }
-}
-
-const zeroAxis = { axis: attr.int(0) }
-const ints = (surgery: Surgery, values: readonly number[]) => surgery.constant('graft.ints', int64Vector(values))
-/** The batch of a graph input as a vector of one number. */
-const batchOf = (surgery: Surgery, input: string) => surgery.slice(surgery.op('Shape', [input]), 0, 0, 1)
-
-interface WordTable {
-  readonly gather: Node
-  /** The graph input with the ids. */
-  readonly input: string
-  readonly parameter: string
-  readonly dims: readonly number[]
-}
-
-/** The largest table that is looked up with a graph input, (N, T). */
-function wordTable(view: NetworkView): WordTable {
-  const found = lookUps(view).sort((a, b) => (b.dims[0] ?? 0) - (a.dims[0] ?? 0))
-  const [first] = found
-  if (first === undefined) throw refusal('it looks up no table of embeddings with one of its inputs')
-  return first
-}
-
-/** Tables that are looked up with a graph input of token ids, types or positions. */
-function lookUps(view: NetworkView): WordTable[] {
-  const inputs = new Map(view.model.graph.inputs.map((input) => [input.name, input]))
-  return view.model.graph.nodes.flatMap((gather) => {
-    if (gather.opType !== 'Gather' || intAttribute(gather, 'axis', 0) !== 0) return []
-    const table = view.parameters.find(({ readBy, value }) => readBy.includes(gather) && value !== '')
-    let input = gather.inputs[1] ?? ''
-    for (let node = view.made.get(input); node?.opType === 'Cast' || node?.opType === 'Identity'; ) {
-      input = node.inputs[0] ?? ''
-      node = view.made.get(input)
-    }
-    const found = inputs.get(input)
-    if (table === undefined || table.tensor.dims.length !== 2 || found?.shape?.length !== 2) return []
-    return [{ gather, input, parameter: table.value, dims: table.tensor.dims }]
+  surgery.after(end.value, (value, into) => {
+    surgery.slice(value, 1, tokens, undefined, { into })
   })
 }
 
-/** Types of tokens, as opposed to positions. */
-const MOST_TYPES = 16
-
-/** A graph input with P placeholders before its tokens; undefined for one that is not of tokens. */
-function lengthen(
-  view: NetworkView,
-  surgery: Surgery,
-  name: string,
-  words: WordTable,
-  tokens: number,
-): string | undefined {
-  const info = view.model.graph.inputs.find((input) => input.name === name)
-  if (info?.shape?.length !== 2) throw refusal(`its input "${name}" is not of the shape (batch, tokens)`)
-  if (info.type !== 'int64' && info.type !== 'int32')
-    throw refusal(`its input "${name}" is ${info.type}; expected whole numbers`)
-  if (info.shape.some((d) => typeof d === 'number')) throw refusal(`its input "${name}" was exported at a fixed size`)
-  const table = lookUps(view).find(({ input }) => input === name)
-  const row = (values: readonly number[]) => {
-    const tensor = int64([1, values.length], values)
-    const typed = info.type === 'int64' ? tensor : { ...tensor, type: info.type, data: Int32Array.from(values) }
-    const shape = surgery.op('Concat', [batchOf(surgery, name), ints(surgery, [values.length])], zeroAxis)
-    return surgery.op('Expand', [surgery.constant('graft.placeholders', typed), shape])
-  }
-  const joined = (before: string, after: string) => surgery.op('Concat', [before, after], { axis: attr.int(1) })
-  const all = (value: number) => joined(row(new Array<number>(tokens).fill(value)), name)
-  if (name === words.input) return all(placeholder(view, words))
-  if (table === undefined) return all(1)
-  if ((table.dims[0] ?? 0) <= MOST_TYPES) return all(0)
-  const shift = surgery.constant('graft.shift', {
-    type: info.type,
-    dims: [],
-    data: info.type === 'int64' ? BigInt64Array.of(BigInt(tokens)) : Int32Array.of(tokens),
+/** Behind the patches of an image, which have their positions already. */
+function beside(job: AdapterJob, tokens: number, input: string): void {
+  const { view, surgery, random, shapes } = job
+  const first = firstStream(view, input)
+  if (first === undefined) throw refusal('before its first attention there is no value through which all patches pass')
+  const end = endOf(view, first)
+  const inside = atSomeSize(view.model, shapes, [])
+  const [, length, width, ...more] = inside.builder.shape(inside.value(first))
+  if (length === undefined || width === undefined || more.length > 0)
+    throw refusal(`what goes into its first attention, "${first}", is not of the shape (batch, tokens, width)`)
+  const own = random.fork('prompt')
+  const start = Float32Array.from({ length: tokens * width }, () => SPREAD * own.normal())
+  const prompt = surgery.parameter('prompt_embeddings', float32([tokens, width], start), view.made.get(first))
+  let short = ''
+  surgery.after(first, (value, into) => {
+    short = value
+    surgery.op('Concat', [value, repeated(surgery, prompt, [tokens, width], value)], { axis: attr.int(1) }, { into })
   })
-  return joined(row(Array.from({ length: tokens }, (_, i) => i)), surgery.op('Add', [name, shift]))
+  keepShort(view, surgery, end, new Map([[first, short]]))
+  surgery.after(end.value, (value, into) => {
+    surgery.slice(value, 1, 0, -tokens, { into })
+  })
 }
 
-/** The first id that the graph compares no token with: comparisons find padding. */
-function placeholder(view: NetworkView, words: WordTable): number {
-  const constant = constantFinder(view.model.graph)
-  const compared = new Set(
-    view.model.graph.nodes
-      .filter((node) => node.opType === 'Equal' && node.inputs.includes(words.input))
-      .flatMap((node) => node.inputs.flatMap((input) => toNumbers(constant(input) ?? int64Vector([])))),
-  )
-  let id = 0
-  while (compared.has(id)) id++
-  return id
+function endOf(view: NetworkView, from: string): StreamEnd {
+  const end = lastStream(view, from)
+  if (end === undefined) throw refusal('behind its last attention there is no value through which all tokens pass')
+  return end
 }
 
-/** What nodes behind the cut read of the inputs besides the text itself (masks, sizes) is computed again at its own length. */
+/** For each sample of the batch. @param like a value whose first axis is the batch */
+function repeated(surgery: Surgery, prompt: string, dims: readonly number[], like: string): string {
+  const sizes = surgery.constant('graft.ints', int64Vector(dims))
+  const shape = surgery.op('Concat', [batchOf(surgery, like), sizes], { axis: attr.int(0) })
+  return surgery.op('Expand', [prompt, shape])
+}
+
+/**
+ * What nodes behind the cut read besides the tokens themselves (masks, sizes) is computed again without the virtual ones.
+ *
+ * @param inputs the values that have become longer, with what they are without the virtual tokens
+ */
 function keepShort(
   view: NetworkView,
   surgery: Surgery,
   { value: cut, behind }: StreamEnd,
-  inputs: ReadonlySet<string>,
+  inputs: ReadonlyMap<string, string>,
 ): void {
-  const long = new Set(inputs)
+  const long = new Set(inputs.keys())
   for (const node of view.model.graph.nodes)
     if (reads(node).some((name) => long.has(name))) for (const output of node.outputs) long.add(output)
   const inner = view.model.graph.nodes.find((n) => [...n.attributes.values()].some((a) => a.kind === 'graph'))
   if (inner && reads(inner).some((name) => long.has(name) && !inner.inputs.includes(name)))
-    throw refusal(`a graph inside [${inner.opType} ${inner.name}] reads the length of the text`)
+    throw refusal(`a graph inside [${inner.opType} ${inner.name}] reads the length of the input`)
   const made = new Set([...behind].flatMap((node) => node.outputs))
-  const copies = new Map<string, string>()
+  const copies = new Map<string, string>(inputs)
   const short = (value: string): string => {
     const known = copies.get(value)
     if (known !== undefined) return known
@@ -197,8 +154,8 @@ function keepShort(
     return copies.get(value) ?? value
   }
   const names = new Map<string, string>()
-  for (const node of behind)
+  for (const node of behind as ReadonlySet<Node>)
     for (const input of node.inputs)
-      if (long.has(input) && !made.has(input) && !inputs.has(input) && input !== cut) names.set(input, short(input))
+      if (long.has(input) && !made.has(input) && input !== cut) names.set(input, short(input))
   surgery.rewire(behind, names)
 }

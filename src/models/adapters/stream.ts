@@ -1,4 +1,5 @@
-/** Where the text leaves a transformer: the value behind its last attention through which all of it passes. */
+/** Where tokens enter a transformer and where they leave it: values before its first attention and behind its last through
+ * which all of them pass. */
 import type { Node } from '../../graph/graph.js'
 import { reads } from '../../onnx/names.js'
 import type { NetworkView } from './view.js'
@@ -14,9 +15,23 @@ export interface StreamEnd {
  * @returns undefined where no such value exists, as with outputs from several depths
  */
 export function lastStream(view: NetworkView, from: string): StreamEnd | undefined {
-  const { nodes, outputs } = view.model.graph
+  const { nodes } = view.model.graph
   const last = Math.max(...view.attention.map(({ context }) => nodes.findIndex((n) => n.outputs.includes(context))))
-  if (!Number.isFinite(last)) return undefined
+  const found = passes(view, from).find(({ index }) => index > last)
+  return found && Number.isFinite(last) ? { value: found.value, behind: readersOf(nodes, found.value) } : undefined
+}
+
+/** The last value before the first attention through which all that comes from an input passes; undefined where none does. */
+export function firstStream(view: NetworkView, from: string): string | undefined {
+  const { nodes } = view.model.graph
+  const first = Math.min(...view.attention.map(({ context }) => nodes.findIndex((n) => n.outputs.includes(context))))
+  return passes(view, from).findLast(({ index }) => index < first)?.value
+}
+
+/** Every value that is all there is of what comes from a value, with the position of the node that makes it. */
+function passes(view: NetworkView, from: string): { value: string; index: number }[] {
+  const { nodes, outputs } = view.model.graph
+  const found: { value: string; index: number }[] = []
   const stream = new Set([from])
   const lastRead = new Map<string, number>()
   nodes.forEach((node, i) => {
@@ -31,12 +46,9 @@ export function lastStream(view: NetworkView, from: string): StreamEnd | undefin
     for (const output of node.outputs) if (stream.has(output) && lastRead.has(output)) live.add(output)
     for (const value of live) if ((lastRead.get(value) ?? -1) <= i) live.delete(value)
     const [only] = live
-    if (i > last && live.size === 1 && only !== undefined && node.outputs.includes(only)) {
-      const behind = readersOf(nodes, only)
-      return { value: only, behind }
-    }
+    if (live.size === 1 && only !== undefined && node.outputs.includes(only)) found.push({ value: only, index: i })
   }
-  return undefined
+  return found
 }
 
 function readersOf(nodes: readonly Node[], value: string): Set<Node> {

@@ -32,8 +32,11 @@ import { distance, feedsFor, moved, outputsOf, trainOn, unfusedOutputs } from '.
 
 interface Case {
   readonly method: AdapterMethod
-  /** Numbers that train on the transformer, on the residual network; undefined where the method does not fit it. */
-  readonly counts: readonly [transformer: number, residual: number | undefined]
+  /**
+   * Numbers that train on the transformer, on the residual network (undefined where the method does not fit it), and on the
+   * vision transformer where that is not as on the other.
+   */
+  readonly counts: readonly [transformer: number, residual: number | undefined, vision?: number]
   /** How far the start may be from the network, in parts of the largest logit. */
   readonly start: number
 }
@@ -68,7 +71,11 @@ const CASES: readonly Case[] = [
     start: 0,
   },
   // q, k, v, o, two of the feed-forward; five norms.
-  { method: bitFit(), counts: [2 * (5 * WIDTH + INNER) + 5 * WIDTH, channels], start: 0 },
+  {
+    method: bitFit(),
+    counts: [2 * (5 * WIDTH + INNER) + 5 * WIDTH, channels, 2 * (5 * WIDTH + INNER) + 6 * WIDTH],
+    start: 0,
+  },
   { method: normTuning(), counts: [5 * 2 * WIDTH, 2 * channels], start: 0 },
   // Virtual tokens take some of the attention from the first step on.
   { method: promptTuning({ tokens: TOKENS }), counts: [TOKENS * WIDTH, undefined], start: Number.POSITIVE_INFINITY },
@@ -82,6 +89,7 @@ const CASES: readonly Case[] = [
 const NETWORKS: readonly (readonly [name: string, model: () => Model])[] = [
   ['a transformer', () => transformer()],
   ['a residual network', () => residualNetwork()],
+  ['a vision transformer', () => transformer({ photos: true, preNorm: true })],
 ]
 
 const HEAD = ['head.weight', 'head.bias']
@@ -99,7 +107,7 @@ describe('adapters', () => {
 
   NETWORKS.forEach(([name, make], network) => {
     for (const { method, counts, start } of CASES) {
-      const count = counts[network]
+      const count = network === 2 ? (counts[2] ?? counts[0]) : counts[network]
       if (count === undefined) {
         it(`${method.name} is refused with a reason on ${name}`, () => {
           assert.throws(

@@ -64,6 +64,7 @@ describe('gradients of adapters', () => {
     })
   for (const method of all) differ('a transformer', transformer({ layers: 1 }), method)
   for (const method of all.slice(0, 7)) differ('a residual network', residualNetwork(), method)
+  for (const method of all.slice(7)) differ('a vision transformer', transformer({ photos: true, layers: 1 }), method)
   const spellings: readonly TransformerOptions[] = [{ fused: true }, { shared: true }, { packed: true }]
   for (const options of spellings)
     for (const method of [lora(), dora(), ia3()])

@@ -19,6 +19,8 @@ export interface TransformerOptions {
   /** Weights without names, as exporters leave them; biases keep theirs. */
   readonly anonymous?: boolean
   readonly opset?: number
+  /** Photos in patches instead of texts, and a class token that is looked at in the end. */
+  readonly photos?: boolean
 }
 
 export const WIDTH = 8
@@ -88,54 +90,28 @@ class Builder {
   }
 }
 
-/** input_ids, attention_mask, token_type_ids (N, T) -> logits (N, 3): a BERT, its tokens averaged where the mask is 1. */
+/**
+ * input_ids, attention_mask, token_type_ids (N, T) -> logits (N, 3): a BERT, its tokens averaged where the mask is 1. Or
+ * pixel_values (N, 3, 12, 12) -> logits (N, 3): a ViT of nine patches.
+ */
 export function transformer(options: TransformerOptions = {}): Model {
   const { layers = 2, stored = 'plain', opset = 17 } = options
   const b = new Builder('transformer', 5)
-  b.graph.inputs = ['input_ids', 'attention_mask', 'token_type_ids'].map((name) => ({
-    name,
-    type: 'int64',
-    shape: ['batch', 'sequence'],
-  }))
   b.graph.outputs = [{ name: 'logits', type: 'float32', shape: ['batch', CLASSES] }]
-  const ints = (name: string, values: number[]) => b.set(name, int64Vector(values))
-
   const linear = (x: string, path: string, from: number, to: number): string => {
     const source = options.shared ? path.replace(/layer\.\d+/, 'layer.0') : path
-    const weight = weightOf(
-      b,
-      options.anonymous ? `onnx::MatMul_${path.length}${source}` : `${source}.weight`,
-      from,
-      to,
-      stored,
-    )
-    return b.op(
-      'Add',
-      [b.op('MatMul', [x, weight], `${path}/MatMul`), b.normal(`${source}.bias`, [to], 0.1)],
-      `${path}/Add`,
-    )
+    const name = options.anonymous ? `onnx::MatMul_${path.length}${source}` : `${source}.weight`
+    const product = b.op('MatMul', [x, weightOf(b, name, from, to, stored)], `${path}/MatMul`)
+    return b.op('Add', [product, b.normal(`${source}.bias`, [to], 0.1)], `${path}/Add`)
   }
   const norm = (x: string, path: string): string => {
     const source = options.shared ? path.replace(/layer\.\d+/, 'layer.0') : path
     const inputs = [x, b.normal(`${source}.weight`, [WIDTH], 0.1, 1), b.normal(`${source}.bias`, [WIDTH], 0.1)]
     return b.op('LayerNormalization', inputs, `${path}/LayerNormalization`, { axis: attr.int(-1) })
   }
-
-  const tables = { word: WORDS, token_type: 2, position: POSITIONS }
-  for (const [name, rows] of Object.entries(tables)) b.normal(`embeddings.${name}.weight`, [rows, WIDTH], 0.5)
-  const length = b.op('Slice', [b.op('Shape', ['input_ids'], 'shape'), ints('one', [1]), ints('two', [2])], 'length')
-  b.set('positions', int64Vector(Array.from({ length: POSITIONS }, (_, i) => i)))
-  const places = b.op('Slice', ['positions', ints('zero', [0]), length], 'places')
-  const words = b.op('Gather', ['embeddings.word.weight', 'input_ids'], 'words')
-  const types = b.op('Gather', ['embeddings.token_type.weight', 'token_type_ids'], 'types')
-  const placed = b.op('Gather', ['embeddings.position.weight', places], 'placed')
-  let h = norm(b.op('Add', [b.op('Add', [words, types], 'typed'), placed], 'embedded'), 'embeddings.norm')
-
-  const seen = b.op('Cast', [b.op('Unsqueeze', ['attention_mask', ints('axes', [1, 2])], 'mask/4d')], 'mask/float', {
-    to: attr.int(1),
-  })
-  const hidden = b.op('Sub', [b.set('one.float', scalar(1)), seen], 'mask/hidden')
-  const bias = b.op('Mul', [hidden, b.set('much', scalar(-1e4))], 'mask/bias')
+  b.set('one.float', scalar(1))
+  let h = norm(options.photos ? patches(b) : words(b), 'embeddings.norm')
+  const bias = options.photos ? undefined : maskBias(b)
   for (let l = 0; l < layers; l++) {
     const p = `encoder.layer.${l}`
     const before = options.preNorm ? norm(h, `${p}.norm1`) : h
@@ -147,16 +123,70 @@ export function transformer(options: TransformerOptions = {}): Model {
     const total = b.op('Add', [through, h], `${p}.output/residual`)
     h = options.preNorm ? total : norm(total, `${p}.norm2`)
   }
-
-  const weights = b.op('Unsqueeze', ['attention_mask', ints('last', [2])], 'pool/3d')
-  const shown = b.op('Cast', [weights], 'pool/float', { to: attr.int(1) })
-  const sums = b.op('ReduceSum', [b.op('Mul', [h, shown], 'pool/shown'), ints('tokens', [1])], 'pool/sum', keep)
-  const counts = b.op('ReduceSum', [shown, 'tokens'], 'pool/count', keep)
-  const pooled = b.op('Div', [sums, counts], 'pooled')
+  const pooled = options.photos ? firstToken(b, h) : mean(b, h)
   b.normal('head.weight', [CLASSES, WIDTH], 0.6)
   b.normal('head.bias', [CLASSES], 0.1)
   b.op('Gemm', [pooled, 'head.weight', 'head.bias'], 'logits', { transB: attr.int(1) })
   return b.model(opset)
+}
+
+const ints = (b: Builder, name: string, values: number[]) => b.set(name, int64Vector(values))
+
+/** Embeddings of words, types and positions, added up. */
+function words(b: Builder): string {
+  b.graph.inputs = ['input_ids', 'attention_mask', 'token_type_ids'].map((name) => ({
+    name,
+    type: 'int64',
+    shape: ['batch', 'sequence'],
+  }))
+  const tables = { word: WORDS, token_type: 2, position: POSITIONS }
+  for (const [name, rows] of Object.entries(tables)) b.normal(`embeddings.${name}.weight`, [rows, WIDTH], 0.5)
+  const ends = [ints(b, 'one', [1]), ints(b, 'two', [2])]
+  const length = b.op('Slice', [b.op('Shape', ['input_ids'], 'shape'), ...ends], 'length')
+  b.set('positions', int64Vector(Array.from({ length: POSITIONS }, (_, i) => i)))
+  const places = b.op('Slice', ['positions', ints(b, 'zero', [0]), length], 'places')
+  const looked = b.op('Gather', ['embeddings.word.weight', 'input_ids'], 'words')
+  const types = b.op('Gather', ['embeddings.token_type.weight', 'token_type_ids'], 'types')
+  const placed = b.op('Gather', ['embeddings.position.weight', places], 'placed')
+  return b.op('Add', [b.op('Add', [looked, types], 'typed'), placed], 'embedded')
+}
+
+/** Added to the scores: much less where the mask is 0. */
+function maskBias(b: Builder): string {
+  const axes = ints(b, 'axes', [1, 2])
+  const seen = b.op('Cast', [b.op('Unsqueeze', ['attention_mask', axes], 'mask/4d')], 'mask/float', { to: attr.int(1) })
+  const hidden = b.op('Sub', ['one.float', seen], 'mask/hidden')
+  return b.op('Mul', [hidden, b.set('much', scalar(-1e4))], 'mask/bias')
+}
+
+function mean(b: Builder, h: string): string {
+  const weights = b.op('Unsqueeze', ['attention_mask', ints(b, 'last', [2])], 'pool/3d')
+  const shown = b.op('Cast', [weights], 'pool/float', { to: attr.int(1) })
+  const sums = b.op('ReduceSum', [b.op('Mul', [h, shown], 'pool/shown'), ints(b, 'tokens', [1])], 'pool/sum', keep)
+  return b.op('Div', [sums, b.op('ReduceSum', [shown, 'tokens'], 'pool/count', keep)], 'pooled')
+}
+
+/** A class token and patches of 4 x 4, with their positions. */
+function patches(b: Builder): string {
+  b.graph.inputs = [{ name: 'pixel_values', type: 'float32', shape: ['batch', 3, 12, 12] }]
+  b.normal('patches.weight', [WIDTH, 3, 4, 4], 0.15)
+  b.normal('patches.bias', [WIDTH], 0.1)
+  const map = b.op('Conv', ['pixel_values', 'patches.weight', 'patches.bias'], 'patches/Conv', {
+    kernel_shape: attr.ints([4, 4]),
+    strides: attr.ints([4, 4]),
+  })
+  const flat = b.op('Reshape', [map, ints(b, 'flat', [0, WIDTH, -1])], 'patches/flat')
+  const tokens = b.op('Transpose', [flat], 'patches/tokens', { perm: attr.ints([0, 2, 1]) })
+  const batch = b.op('Slice', [b.op('Shape', [map], 'shape'), ints(b, 'zero', [0]), ints(b, 'one', [1])], 'batch')
+  const sizes = b.op('Concat', [batch, ints(b, 'class.size', [1, WIDTH])], 'class/sizes', { axis: attr.int(0) })
+  const first = b.op('Expand', [b.normal('class_token', [1, 1, WIDTH], 0.5), sizes], 'class')
+  const all = b.op('Concat', [first, tokens], 'tokens', { axis: attr.int(1) })
+  return b.op('Add', [all, b.normal('position_embeddings', [1, 10, WIDTH], 0.3)], 'embedded')
+}
+
+function firstToken(b: Builder, h: string): string {
+  b.set('first', { type: 'int64', dims: [], data: BigInt64Array.of(0n) })
+  return b.op('Gather', [h, 'first'], 'pooled', { axis: attr.int(1) })
 }
 
 const keep = { keepdims: attr.int(0) }
@@ -187,7 +217,7 @@ function attention(
   b: Builder,
   x: string,
   p: string,
-  bias: string,
+  bias: string | undefined,
   options: TransformerOptions,
   linear: Linear,
 ): string {
@@ -223,7 +253,7 @@ function attention(
   const [q = '', k = '', v = ''] = parts
   const scores = b.op('MatMul', [apart(q, 'query', [0, 2, 1, 3]), apart(k, 'key', [0, 2, 3, 1])], `${path}.scores`)
   const scaled = b.op('Mul', [scores, b.set('scale', scalar(size ** -0.5))], `${path}.scaled`)
-  const masked = b.op('Add', [scaled, bias], `${path}.masked`)
+  const masked = bias === undefined ? scaled : b.op('Add', [scaled, bias], `${path}.masked`)
   const shares = b.op('Softmax', [masked], `${path}.shares`, { axis: attr.int(-1) })
   const context = b.op('MatMul', [shares, apart(v, 'value', [0, 2, 1, 3])], `${path}.context`)
   return b.op(
