@@ -15,6 +15,7 @@ export { texts } from './data/text/texts.js'
 export type { ColumnChoice, ColumnRole, SampleTable, TextDataset, TextSample } from './data/text/types.js'
 export type { ImageDataset, ImageSample, SkipKind, SkippedFile, Split } from './data/types.js'
 export type { Reliability, ReliabilityBin, Temperature } from './evaluate/calibration.js'
+export type { ComparedMethod, ComparedRun } from './evaluate/comparison/summarise.js'
 export type { LabelFigures, LabelsEvaluation } from './evaluate/evaluateLabels.js'
 export type { NumberEvaluation } from './evaluate/evaluateNumber.js'
 export type { EntityFigures, WordsEvaluation } from './evaluate/evaluateWords.js'
@@ -97,6 +98,7 @@ export type {
   TensorDescription,
   TrainingDescription,
 } from './tasks/anyModel/trainingFiles.js'
+export { type CompareOptions, type Comparison, compare } from './tasks/compare/compare.js'
 export type { ModelComparison } from './tasks/images/compareModels.js'
 export type { ImageModel, PhotoEvaluation, PhotoResult } from './tasks/images/model.js'
 export { type FileInspection, inspectFile } from './tasks/inspect.js'

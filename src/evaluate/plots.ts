@@ -209,6 +209,32 @@ export function scatterChart({ description, xLabel, yLabel, points }: ScatterCha
   })
 }
 
+export interface CostChart extends Described {
+  readonly xLabel: string
+  readonly yLabel: string
+  /** y is a share, shown in percent. */
+  readonly percent: boolean
+  readonly points: readonly (Point & { readonly name: string })[]
+}
+
+/** Named dots over a logarithmic x: what something costs, and what it brings. */
+export function costChart({ description, xLabel, yLabel, percent, points }: CostChart): string {
+  // The axis has no place for what takes no time at all.
+  const shown = points.map((point) => ({ ...point, x: Math.max(point.x, 0.01), label: shorten(point.name, 30) }))
+  return draw(description, {
+    width: 620,
+    height: 320,
+    marginRight: 16 + textWidth(shown.map((point) => point.label)),
+    marginBottom: 40,
+    x: { label: xLabel, type: 'log', grid: true, tickFormat: grouped, ticks: 4 },
+    y: { label: yLabel, grid: true, nice: true, ticks: 5, ...(percent ? { tickFormat: axisPercent } : {}) },
+    marks: [
+      Plot.dot(shown, { x: 'x', y: 'y', r: 4, fill: seriesColour(0) }),
+      Plot.text(shown, { x: 'x', y: 'y', text: 'label', dx: 9, textAnchor: 'start' }),
+    ],
+  })
+}
+
 /** Accuracy against confidence by bin, with Wilson intervals; dots grow with the bin's samples. On the diagonal is calibrated. */
 export function reliabilityDiagram(reliability: Reliability, description: string): string {
   const bins = reliability.bins

@@ -1,5 +1,6 @@
 /** The schemas of all verbs for photos. Flags, help, run files and docs are made from these. */
 import { z } from 'zod'
+import { compareSchema } from './compare/options.js'
 import { trainSchema } from './training/trainOptions.js'
 
 export { type TrainInput, type TrainOptions, trainSchema } from './training/trainOptions.js'
@@ -112,6 +113,7 @@ export const VERBS = Object.freeze({
   train: { schema: trainSchema, summary: 'make a model from photos or texts' },
   predict: { schema: predictSchema, summary: 'classify photos or texts with a model' },
   evaluate: { schema: evaluateSchema, summary: 'measure a model on labelled photos or texts' },
+  compare: { schema: compareSchema, summary: 'compare ways of training on your data' },
   rank: { schema: rankSchema, summary: 'compare backbones on your data' },
   inspect: { schema: inspectSchema, summary: 'show what is inside a model and what can train' },
   resume: { schema: resumeSchema, summary: 'go on with a run that was interrupted' },

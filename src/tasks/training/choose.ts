@@ -84,7 +84,13 @@ async function classifierOnly(work: Workspace): Promise<Choice> {
   const title = CLASSIFIER_TITLES[options.classifier]
   context.phase('probe', `Fitting: ${title.toLowerCase()}`)
   const classifier = await watch.time('Classifier', () => fitOnFeatures(work, split.train))
-  const { outOfFold } = classifier
+  const { outOfFold, linear } = classifier
+  if (linear)
+    context.decide(
+      'trainable parameters',
+      linear.weight.data.length + linear.bias.length,
+      'the head on frozen features',
+    )
   const heldOut = heldOutOf(work, classifier, split.train)
   const validated = split.validation.length > 0
   const compared = validated
