@@ -139,6 +139,8 @@ export {
   type FineTuningOptions,
   featureExtraction,
   fineTuning,
+  type SetFitOptions,
+  setFit,
   type Technique,
 } from './tasks/training/techniques.js'
 export type { TrainInput, TrainOptions } from './tasks/training/trainOptions.js'

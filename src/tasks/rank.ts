@@ -204,11 +204,19 @@ const TIMED_BATCH = 8
 async function millisecondsOf(engine: Engine, trunk: Trunk): Promise<number> {
   const program = await engine.load({ model: trunk.body.model, state: [] })
   try {
+    const shapes = inputShapes(trunk, TIMED_BATCH)
     const feeds = Object.fromEntries(
-      Object.entries(inputShapes(trunk, TIMED_BATCH)).map(([name, dims]) => [
-        name,
-        floats(dims, new Float32Array(dims.reduce((product, d) => product * d, 1))),
-      ]),
+      trunk.inputs.map(({ name, type }) => {
+        const dims = shapes[name]!
+        const count = dims.reduce((product, d) => product * d, 1)
+        // Token 1, and a mask that hides nothing.
+        return [
+          name,
+          type === 'int64'
+            ? { type, dims, data: new BigInt64Array(count).fill(1n) }
+            : floats(dims, new Float32Array(count)),
+        ]
+      }),
     )
     const times: number[] = []
     for (let i = 0; i <= TIMED; i++) {

@@ -9,6 +9,8 @@ const { defaults, nouns } = imageModality('photos')
 const options = (given: object = {}) => settled(trainSchema.parse({ data: 'photos', ...given }), defaults)
 const facts = (each: number, classes = 10, given: object = {}) => ({
   nouns,
+  kind: 'single-label' as const,
+  pairs: false,
   total: each * classes,
   trainCounts: Array(classes).fill(each) as number[],
   hasValidation: false,

@@ -10,6 +10,7 @@ export function calibration({ calibration: found, nouns }: ReportData): Html | u
   if (found === undefined) return undefined
   const { temperature, before, after } = found
   const t = temperature.temperature
+  const { many } = nounsOf({ nouns })
   const finding =
     temperature.atBound && t === 1
       ? `The ${found.fittedOn} split has no mistakes to learn a temperature from, so the probabilities are left as they are.`
@@ -20,18 +21,18 @@ export function calibration({ calibration: found, nouns }: ReportData): Html | u
           : 'The probabilities were already about right.'
   return html`<p>Fitted temperature <strong>${t.toFixed(2)}</strong> (on the ${found.fittedOn} split). ${finding}
 The expected calibration error, the average gap between confidence and accuracy, goes from ${percent(before.ece)} to ${percent(after.ece)} on the ${found.measuredOn} split.</p>
-<div class="charts narrow">${diagram('Before', before)}${diagram(`After, T = ${t.toFixed(2)}`, after)}</div>
-<p class="note">Answers are grouped by the probability of the answer; a dot's height is the share that is right, its size the number of ${nounsOf({ nouns }).many}, its line a 95% interval. On the dashed line, a confidence of 80% means right 80% of the time.</p>`
+<div class="charts narrow">${diagram('Before', before, many)}${diagram(`After, T = ${t.toFixed(2)}`, after, many)}</div>
+<p class="note">Answers are grouped by the probability of the answer; a dot's height is the share that is right, its size the number of ${many}, its line a 95% interval. On the dashed line, a confidence of 80% means right 80% of the time.</p>`
 }
 
-function diagram(title: string, found: Reliability): Html {
+function diagram(title: string, found: Reliability, many: string): Html {
   const bins = found.bins.filter((bin) => bin.count > 0)
   return figure(
     reliabilityDiagram(found, `Reliability, ${title.toLowerCase()}: expected calibration error ${percent(found.ece)}`),
     html`<strong>${title}.</strong> ECE ${percent(found.ece)}`,
     table(bins, [
       { title: 'Confidence', numeric: true, cell: (bin) => `${percent(bin.low, 0)} to ${percent(bin.high, 0)}` },
-      { title: 'Photos', numeric: true, cell: (bin) => bin.count },
+      { title: many.charAt(0).toUpperCase() + many.slice(1), numeric: true, cell: (bin) => bin.count },
       { title: 'Mean confidence', numeric: true, cell: (bin) => percent(bin.confidence) },
       { title: 'Accuracy', numeric: true, cell: (bin) => percent(bin.accuracy) },
     ]),

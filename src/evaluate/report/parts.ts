@@ -67,7 +67,7 @@ function snippet({ name, text = '', pieces }: Picture, caption: HtmlValue): Html
       ? html`${text}`
       : html`${pieces.map(({ text: piece, weight }) => {
           const share = Math.round(100 * Math.min(1, Math.abs(weight)))
-          if (share < 5) return html`${piece}`
+          if (share < 15) return html`${piece}`
           return html`<mark class="${weight > 0 ? 'for' : 'against'}" style="${trusted(`--weight:${share}%`)}">${piece}</mark>`
         })}`
   return html`<li><p class="snippet" dir="auto">${words}</p><p class="about">${caption} <span class="file">${named(name)}</span></p></li>

@@ -28,6 +28,8 @@ export function imageModality(source: string | ImageDataset): Modality<ImageTrun
     kind: 'images',
     stream: 'image classification',
     nouns: { one: 'photo', many: 'photos' },
+    // Pairs were made for sentences; of photos nothing is known.
+    pairs: false,
     defaults: DEFAULTS,
     origin: typeof source === 'string' ? source : source.origin,
     openTrunk,

@@ -32,6 +32,7 @@ export function textModality(source: TextSource): Modality<TextTrunk, PreparedTe
     kind: 'texts',
     stream: 'texts',
     nouns: { one: 'text', many: 'texts' },
+    pairs: true,
     defaults: DEFAULTS,
     origin: typeof source === 'string' ? source : 'origin' in source ? source.origin : undefined,
     openTrunk,

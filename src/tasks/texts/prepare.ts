@@ -1,7 +1,9 @@
 /** From what the user gave to texts that can be trained on: opened, columns and labels told, copies found. */
-import { paths, sha256, sha256Of } from '#platform'
+import { paths, sha256 } from '#platform'
 import { GraftError, UsageError } from '../../base/errors.js'
 import { countOf, type Targets } from '../../data/targets.js'
+import { findTextDuplicates } from '../../data/text/duplicates.js'
+import { textContent, textFingerprint } from '../../data/text/fingerprint.js'
 import type { TextItem, TextsOptions } from '../../data/text/options.js'
 import { texts } from '../../data/text/texts.js'
 import type { SampleTable, TextDataset, TextSample } from '../../data/text/types.js'
@@ -9,8 +11,6 @@ import type { Split } from '../../data/types.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import { countsAt } from '../training/divide.js'
 import type { DataChoice, PreparedData } from '../training/modality.js'
-import { findCopies } from './copies.js'
-import { targetText } from './targetText.js'
 
 export interface PreparedTexts extends PreparedData {
   readonly samples: SampleTable<TextSample>
@@ -57,7 +57,7 @@ export async function prepareTexts(
   const progress = context.progress('data', samples.length, 'texts')
   for (const sample of samples) {
     splits.push(sample.split)
-    contents.push(contentOf(sample))
+    contents.push(sha256(textContent(sample)).slice(0, 40))
     if (splits.length % 1000 === 0) {
       signal.throwIfAborted()
       progress.set(splits.length)
@@ -65,7 +65,7 @@ export async function prepareTexts(
   }
   progress.set(samples.length)
   checkLearnable(name, targets, splits)
-  const copies = findCopies(samples, targets, splits)
+  const copies = await findTextDuplicates(dataset, { signal })
   const warnings = [...dataset.warnings, ...copies.warnings]
   for (const warning of warnings) context.warn(warning)
   return {
@@ -78,7 +78,7 @@ export async function prepareTexts(
     groups: copies.groupOf,
     splits,
     given: new Set(splits.flatMap((split) => split ?? [])),
-    fingerprint: fingerprintOf(contents, targets, splits),
+    fingerprint: await textFingerprint(dataset),
     skipped: dataset.skipped,
     warnings,
   }
@@ -101,18 +101,6 @@ async function opened(source: TextSource, options: DataChoice, context: RunConte
     strict: options.strict,
     signal: context.signal,
   })
-}
-
-/** By which features are kept: of the text and the second text, or of the words. */
-function contentOf({ text, pair, words }: TextSample): string {
-  return sha256(JSON.stringify([words ?? text, pair ?? null])).slice(0, 40)
-}
-
-/** SHA-256 over the sorted contents with their targets and parts. */
-function fingerprintOf(contents: readonly string[], targets: Targets, splits: readonly (Split | undefined)[]): string {
-  const lines = contents.map((content, i) => JSON.stringify([content, targetText(targets, i), splits[i] ?? '']))
-  const names = targets.kind === 'number' ? [targets.name] : targets.classes
-  return sha256Of([`${JSON.stringify([targets.kind, names])}\n`, ...lines.sort().map((line) => `${line}\n`)])
 }
 
 /** @throws GraftError where there is nothing to learn */

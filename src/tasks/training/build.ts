@@ -14,6 +14,7 @@ import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
 import { countsAt, divide } from './divide.js'
 import { fetching } from './fetching.js'
+import { withPairs } from './fewLabels.js'
 import { baselines, type Judged, judge } from './judge.js'
 import { memoryUse, parseLimit } from './memory.js'
 import { chooseMethods } from './methods/table.js'
@@ -62,7 +63,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   const trunk = modality.adapt?.(opened, data) ?? opened
   for (const note of trunk.backbone.notes) context.decide('backbone', trunk.backbone.name, note)
 
-  const facts = factsOf(data, nouns)
+  const facts = factsOf(data, modality)
   const technique = chooseTechnique(options, facts)
   const test = testShare(options, facts)
   const validation = validationShare(options, facts, technique.value)
@@ -97,7 +98,8 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
     }
   })
   const work: Workspace = { ...base, modality, data, trunk, feed, split, features }
-  const choice = await choose(work, technique.value)
+  const pairs = technique.value === 'setfit' || technique.value === 'probe-or-setfit'
+  const choice = pairs ? await withPairs(work, technique.value) : await choose(work, technique.value)
   if (choice.items.length > 1) context.decide('kept', choice.title, choice.reason)
 
   context.phase('evaluation', 'Measuring')
@@ -170,6 +172,8 @@ const TECHNIQUE_NAMES = {
   'feature-extraction': 'feature extraction',
   'fine-tuning': 'fine-tuning',
   both: 'feature extraction, then fine-tuning',
+  setfit: 'SetFit',
+  'probe-or-setfit': 'feature extraction, then SetFit',
 } as const
 
 function shareText(share: number, given: boolean): string {
@@ -185,12 +189,14 @@ async function refuseChange({ directory, options }: Base, name: string, value: s
   })
 }
 
-function factsOf(data: PreparedData, nouns: Nouns): DataFacts {
+function factsOf(data: PreparedData, { nouns, pairs }: Pick<Modality, 'nouns' | 'pairs'>): DataFacts {
   const train = data.splits.flatMap((split, i) => (split === undefined || split === 'train' ? [i] : []))
   return {
     nouns,
     total: train.length,
     trainCounts: countsAt(data.targets, train),
+    kind: data.targets.kind,
+    pairs,
     hasValidation: data.given.has('validation'),
     hasTest: data.given.has('test'),
   }
@@ -210,9 +216,10 @@ function refuseEmpty({ targets }: PreparedData, train: Int32Array, { one, many }
 
 function describeSplit(data: PreparedData, test: number, validation: number, seed: number): string {
   const parts: string[] = []
+  const share = data.targets.kind === 'number' ? '' : 'of each class '
   if (data.given.size > 0) parts.push(`${[...data.given].sort().join(', ')} as the data says`)
-  if (test > 0) parts.push(`${Math.round(100 * test)}% of each class held out for the test`)
-  if (validation > 0) parts.push(`${Math.round(100 * validation)}% of each class held out for validation`)
+  if (test > 0) parts.push(`${Math.round(100 * test)}% ${share}held out for the test`)
+  if (validation > 0) parts.push(`${Math.round(100 * validation)}% ${share}held out for validation`)
   return parts.length === 0 ? 'everything trains' : `${parts.join('; ')}; seed ${seed}`
 }
 

@@ -79,7 +79,7 @@ export async function choose(work: Workspace, tried: Tried): Promise<Choice> {
   return withTuning(work, tried)
 }
 
-async function classifierOnly(work: Workspace): Promise<Choice> {
+export async function classifierOnly(work: Workspace): Promise<Choice> {
   const { context, options, split, watch } = work
   const title = CLASSIFIER_TITLES[options.classifier]
   context.phase('probe', `Fitting: ${title.toLowerCase()}`)
@@ -134,7 +134,7 @@ function heldOutOf(work: Workspace, { outOfFold, kind }: FittedHead, trained: In
   return { positions, targets: targetsAt(work, positions), logits: outOfFold.logits }
 }
 
-function comparedAt(work: Workspace, logits: Matrix, positions: Int32Array): Compared {
+export function comparedAt(work: Workspace, logits: Matrix, positions: Int32Array): Compared {
   const targets = targetsAt(work, positions)
   const evaluation = evaluateTargets(logits, targets, outputNames(work), work.random.fork('comparison'))
   return { ...scoreTargets(logits, targets), figure: mainFigure(evaluation) }

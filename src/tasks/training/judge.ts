@@ -80,7 +80,7 @@ function simplest(work: Workspace, train: Targets, { targets, positions }: Judge
       const mean = known.reduce((sum, value) => sum + value, 0) / known.length
       return [
         {
-          name: 'Mean of the training numbers',
+          name: 'The mean',
           ...figure(matrix(positions.length, 1, new Float32Array(positions.length).fill(mean))),
         },
       ]

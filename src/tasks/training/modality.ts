@@ -38,6 +38,8 @@ export interface Modality<T extends Trunk = Trunk, D extends PreparedData = Prep
   /** Names the random numbers of its runs. */
   readonly stream: string
   readonly nouns: Nouns
+  /** Whether a few labels are worth training on pairs. */
+  readonly pairs: boolean
   /** What options are where they are not given. */
   readonly defaults: ModalityDefaults
   /** The folder or file that was given; undefined for a list in memory. */

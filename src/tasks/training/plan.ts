@@ -2,6 +2,8 @@
  * What a run will do and why: pure decisions from the options, the counts of the samples and the time. Each comes with its
  * reason, which is told before the work begins.
  */
+import type { Targets } from '../../data/targets.js'
+import { fewShotPlan } from '../../techniques/fewShot/plan.js'
 import type { Nouns } from './modality.js'
 import type { TrainOptions } from './trainOptions.js'
 
@@ -17,11 +19,15 @@ export interface DataFacts {
   readonly total: number
   /** The same of each class; of numbers, how many there are. */
   readonly trainCounts: readonly number[]
+  /** What is predicted. */
+  readonly kind: Targets['kind']
+  /** Whether a few labels are worth training on pairs. */
+  readonly pairs: boolean
   readonly hasValidation: boolean
   readonly hasTest: boolean
 }
 
-export type Tried = 'feature-extraction' | 'fine-tuning' | 'both'
+export type Tried = 'feature-extraction' | 'fine-tuning' | 'both' | 'setfit' | 'probe-or-setfit'
 
 /** Fewer samples in the smallest class than this and fine-tuning learns them by heart. */
 export const FEW_A_CLASS = 20
@@ -42,6 +48,12 @@ export function chooseTechnique(options: TrainOptions, facts: DataFacts): Decisi
     return { value: 'feature-extraction', reason: '--classifier belongs to it' }
   const { total, nouns } = facts
   const least = Math.min(...facts.trainCounts)
+  if (facts.pairs) {
+    const { kind, trainCounts: counts } = facts
+    const classes = kind === 'single-label' || kind === 'ordinal' || kind === 'multi-label'
+    const pairs = fewShotPlan({ counts, classes }).tried.find((choice) => choice.technique === 'setfit')
+    if (pairs !== undefined) return { value: 'probe-or-setfit', reason: pairs.reason }
+  }
   if (least < FEW_A_CLASS / 2 || total / facts.trainCounts.length < FEW_A_CLASS || total < FEW_IN_ALL)
     return {
       value: 'feature-extraction',
@@ -61,11 +73,11 @@ export function testShare(options: TrainOptions, facts: DataFacts): Decision<num
   if (TEST_SHARE * total < SMALLEST_TEST)
     return {
       value: 0,
-      reason: `${total} ${nouns.many} are too few to spare any: accuracy is measured by cross-validation`,
+      reason: `${total} ${nouns.many} are too few to spare any: what can be is measured by cross-validation`,
     }
   return {
     value: TEST_SHARE,
-    reason: `the data has no test ${nouns.many}, so a fifth of each class is held out to measure accuracy`,
+    reason: `the data has no test ${nouns.many}, so a fifth${facts.kind === 'number' ? '' : ' of each class'} is held out to measure ${facts.kind === 'number' ? 'its error' : 'accuracy'}`,
   }
 }
 
@@ -73,6 +85,8 @@ export function testShare(options: TrainOptions, facts: DataFacts): Decision<num
 export function validationShare(options: TrainOptions, facts: DataFacts, tried: Tried): Decision<number> {
   if (facts.hasValidation) return { value: 0, reason: `the data has validation ${facts.nouns.many}` }
   if (options.validation !== 'auto') return { value: options.validation, reason: 'as asked' }
+  if (tried === 'setfit' || tried === 'probe-or-setfit')
+    return { value: 0, reason: 'there are too few labels to spare any' }
   if (tried === 'feature-extraction' && options.unfreeze === 0)
     return { value: 0, reason: 'the classifier chooses its settings by cross-validation and can train on everything' }
   if (tried !== 'both' && options.patience === 0)

@@ -38,7 +38,7 @@ interface SharedTuning
 
 /** A technique with its options. */
 export interface Technique {
-  readonly name: 'feature-extraction' | 'fine-tuning'
+  readonly name: 'feature-extraction' | 'setfit' | 'fine-tuning'
   readonly options: Readonly<Partial<TrainInput>>
 }
 
@@ -51,6 +51,13 @@ export function featureExtraction(options: FeatureExtractionOptions = {}): Techn
 export function fineTuning(options: FineTuningOptions = {}): Technique {
   const { methods, ...rest } = options
   return { name: 'fine-tuning', options: methods === undefined ? rest : { ...rest, methods: methods.map(textOf) } }
+}
+
+export type SetFitOptions = Options<'rounds' | 'batch' | 'lr'>
+
+/** Training on pairs of samples, then a linear head: for a few labels (Tunstall et al. 2022). */
+export function setFit(options: SetFitOptions = {}): Technique {
+  return { name: 'setfit', options }
 }
 
 /** Flat options, as a run file has them. */

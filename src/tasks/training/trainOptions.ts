@@ -20,7 +20,7 @@ const budget = { group: 'Time and choice' }
 const outputs = { group: 'Report and run' }
 
 export const CLASSIFIERS = ['linear-probe', 'knn', 'nearest-mean', 'ridge', 'lda', 'mlp'] as const
-export const TECHNIQUES = ['auto', 'feature-extraction', 'fine-tuning'] as const
+export const TECHNIQUES = ['auto', 'feature-extraction', 'setfit', 'fine-tuning'] as const
 export const TUNING_SCHEDULES = ['lp-ft', 'full', 'gradual'] as const
 export const RATE_SCHEDULES = ['cosine', 'linear', 'constant', 'step', 'one-cycle'] as const
 
@@ -170,7 +170,8 @@ export const trainSchema = z.strictObject({
     .enum(TECHNIQUES)
     .default('auto')
     .meta({
-      description: 'auto looks at the data and the time, tries what fits and keeps the better',
+      description:
+        'auto looks at the data and the time, tries what fits and keeps the better; setfit trains on pairs, for a few labels',
       ...technique,
     }),
   seed: z
@@ -192,6 +193,14 @@ export const trainSchema = z.strictObject({
       ...features,
     }),
 
+  rounds: count()
+    .max(1000)
+    .default(20)
+    .meta({
+      description: 'pairs of each kind, like and unlike, for every sample that setfit trains on',
+      placeholder: 'N',
+      ...tuning,
+    }),
   schedule: z
     .enum(TUNING_SCHEDULES)
     .default('lp-ft')

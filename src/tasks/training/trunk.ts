@@ -1,7 +1,7 @@
 /** The backbone with a new head as something that trains: all of it, or its last blocks on a frozen rest. */
 import { GraftError } from '../../base/errors.js'
 import type { Dimension, Model } from '../../graph/graph.js'
-import { HEAD_BIAS, HEAD_WEIGHT, LOGITS } from '../../models/attach.js'
+import { HEAD_BIAS, HEAD_NODE, HEAD_WEIGHT, LOGITS } from '../../models/attach.js'
 import type { Block } from '../../models/blocks.js'
 import { extract } from '../../passes/extract.js'
 import { withFloatWeights } from '../../passes/floatWeights.js'
@@ -28,8 +28,16 @@ export function wholeNetwork(trunk: Trunk, model: Model): Network {
     model: trainable(model, layers),
     inputs: trunk.inputs,
     logits: LOGITS,
+    ...featuresOf(model),
     layers,
   }
+}
+
+/** What goes into the head, where it is one row a sample. */
+function featuresOf({ graph }: Model): Pick<Network, 'features'> {
+  const head = graph.nodes.find((node) => node.name === HEAD_NODE && node.opType === 'Gemm')
+  const features = head?.inputs[0]
+  return features === undefined ? {} : { features }
 }
 
 /** What the layers hold as integers becomes float32; a network without such weights stays as it is. */
