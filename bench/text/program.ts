@@ -10,7 +10,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { argmaxRows, type Matrix, takeRows } from '#graft/base/matrix.js'
+import { argmaxRows, type Matrix } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
 import { type Targets, takeTargets } from '#graft/data/targets.js'
 import { overSeeds, pairedOverSeeds } from '#graft/evaluate/overSeeds.js'
@@ -174,7 +174,6 @@ async function probe(engine: Engine): Promise<Record<string, unknown>> {
 }
 
 async function few(engine: Engine): Promise<Record<string, unknown>> {
-  const x = await embeddings(backbone, training, options.threads)
   const u = await embeddings(backbone, test, options.threads)
   const probes: number[] = []
   const trained: number[] = []
@@ -182,7 +181,8 @@ async function few(engine: Engine): Promise<Record<string, unknown>> {
     const random = new Random(draw, 'draw')
     const rows = fewOf(training.targets, options.aClass, random)
     const targets = takeTargets(training.targets, rows)
-    const head = await fitHead(targets, takeRows(x, rows), { engine, random })
+    const x = await embeddings(backbone, training, options.threads, rows)
+    const head = await fitHead(targets, x, { engine, random })
     probes.push(accuracyOf(head.logits(u), test.targets))
     if (options.technique === 'setfit') {
       const started = performance.now()

@@ -81,15 +81,20 @@ export function sourceOf(
   return textSource({ texts: tokens, targets, positions, inputs: backbone.inputs, buckets })
 }
 
-/** Mean-pooled, L2-normalised embeddings (N, D). */
-export async function embeddings(backbone: TextBackbone, part: Texts, threads: number): Promise<Matrix> {
+/** Mean-pooled, L2-normalised embeddings (N, D) of the texts at some positions; of all where none are named. */
+export async function embeddings(
+  backbone: TextBackbone,
+  part: Texts,
+  threads: number,
+  positions = Int32Array.from({ length: part.tokens.length }, (_, i) => i),
+): Promise<Matrix> {
   const point = textPoint(backbone, 'texts', true)
   const { model, output } = cut(backbone.model, point)
   const { signal } = new AbortController()
   const options = { model, output, source: backbone.bytesSha256, threads, signal }
   const extractor = await openTextExtractor(options, part.tokens, new Array<string>(part.tokens.length).fill(''))
   try {
-    const rows = await extractor.rows(Int32Array.from({ length: part.tokens.length }, (_, i) => i))
+    const rows = await extractor.rows(positions)
     const all = matrix(rows.length, point.width)
     rows.forEach((row, i) => {
       all.data.set(row, i * point.width)
