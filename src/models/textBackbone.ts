@@ -3,6 +3,7 @@ import { exists, paths } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.js'
 import type { Model } from '../graph/graph.js'
+import { withoutDynamicQuantisation } from '../passes/dynamicWeights.js'
 import { inFloat32 } from '../passes/inFloat32.js'
 import type { FeaturePoint } from './attach.js'
 import { completePoint } from './featurePoint.js'
@@ -100,8 +101,13 @@ export async function textBackboneAt(
   const sentence = await readSentenceSettings(home)
   const notes = [...sentence.notes]
   const file = await openModel(path)
-  const read = inFloat32(file.model)
-  if (read !== file.model) notes.push('it computes in another precision; it is trained and saved computing in float32')
+  const whole = withoutDynamicQuantisation(file.model)
+  if (whole !== file.model)
+    notes.push(
+      'it rounds to 8 bits while it computes; it is trained and saved with the float32 weights that these stand for',
+    )
+  const read = inFloat32(whole)
+  if (read !== whole) notes.push('it computes in another precision; it is trained and saved computing in float32')
   const { model, inputs, notes: changes } = textModel(read, path)
   notes.push(...changes)
   const maxLength = lengthOf(options.maxLength, limitOf(config, tokenizer), sentence.maxLength)

@@ -1,6 +1,8 @@
 /** The families of text networks, as PyTorch exports them: inputs, head, features, blocks. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Model } from '#graft/graph/graph.js'
 import type { Tensor as Stored } from '#graft/graph/tensor.js'
@@ -8,8 +10,12 @@ import { attachHead, cut } from '#graft/models/attach.js'
 import { findBlocks } from '#graft/models/blocks.js'
 import { listParameters } from '#graft/models/parameters.js'
 import { textPoint } from '#graft/models/textBackbone.js'
+import { findTextHead } from '#graft/models/textHead.js'
+import { textModel } from '#graft/models/textInput.js'
 import { weightFinder } from '#graft/models/weights.js'
+import { readModel } from '#graft/onnx/reader.js'
 import { writeModel } from '#graft/onnx/writer.js'
+import { withoutDynamicQuantisation } from '#graft/passes/dynamicWeights.js'
 import { expected, FAMILIES, type FamilyName, family, IDS } from '../support/families.js'
 
 async function outputOf(network: Model, ids: readonly number[][], length: number): Promise<Float32Array> {
@@ -120,3 +126,35 @@ for (const name of FAMILIES)
     if (name === 'albert') assert.equal(blocks[2]!.parameters.length, 0)
     else assert.ok(blocks[2]!.parameters.length >= 5)
   })
+
+test('what onnxruntime rounds to 8 bits while it computes becomes float32, in its own terms', async () => {
+  const file = readModel(gunzipSync(readFileSync('test/models/families/bertInt8.onnx.gz')))
+  const floats = withoutDynamicQuantisation(file)
+  const count = (network: Model, opType: string) => network.graph.nodes.filter((node) => node.opType === opType).length
+  assert.deepEqual([count(file, 'MatMulInteger'), count(file, 'DequantizeLinear')], [14, 3])
+  for (const opType of ['MatMulInteger', 'DequantizeLinear', 'DynamicQuantizeLinear'])
+    assert.equal(count(floats, opType), 0)
+  // The weights are those that PyTorch had, to half a step of their column (whole rows of embeddings share one).
+  const before = family('bert').model.graph.initializers
+  let compared = 0
+  for (const [name, tensor] of floats.graph.initializers) {
+    const original = before.get(name)
+    if (original === undefined || tensor.type !== 'float32' || tensor.dims.length !== 2) continue
+    const most = (original.data as Float32Array).reduce((m, v) => Math.max(m, Math.abs(v)), 0)
+    near(tensor.data as Float32Array, original.data as Float32Array, name, most / 100)
+    compared++
+  }
+  assert.ok(compared >= 12, `${compared} weights`)
+  near(await outputOf(floats, IDS, 7), expected('bert').values, 'as PyTorch', 0.05)
+
+  const { model, inputs } = textModel(floats, 'int8')
+  const shapes = Object.fromEntries(inputs.map((input) => [input, [2, 32]]))
+  const head = findTextHead(model, shapes, {})
+  assert.deepEqual([head.kind, head.width, head.classes], ['linear', 16, 3])
+  assert.deepEqual(
+    findBlocks(model, head.features).map((block) => block.parameters.length),
+    [5, 16, 16, 2],
+  )
+  const plain = family('bert').model
+  assert.equal(withoutDynamicQuantisation(plain), plain)
+})

@@ -48,3 +48,11 @@ for name, (kind, config, types) in NETWORKS.items():
     open(f'{here}/{name}.onnx.gz', 'wb').write(gzip.compress(file.getvalue(), 9, mtime=0))
     expected[name] = dict(shape=list(out.shape), values=[round(v, 6) for v in out.flatten().tolist()])
 json.dump(expected, open(f'{here}/expected.json', 'w'))
+
+# onnxruntime's dynamic quantisation of one of them, a scale for each column (onnxruntime 1.32).
+import tempfile
+from onnxruntime.quantization import QuantType, quantize_dynamic
+with tempfile.TemporaryDirectory() as folder:
+    open(f'{folder}/a.onnx', 'wb').write(gzip.decompress(open(f'{here}/bert.onnx.gz', 'rb').read()))
+    quantize_dynamic(f'{folder}/a.onnx', f'{folder}/b.onnx', weight_type=QuantType.QInt8, per_channel=True)
+    open(f'{here}/bertInt8.onnx.gz', 'wb').write(gzip.compress(open(f'{folder}/b.onnx', 'rb').read(), 9, mtime=0))
