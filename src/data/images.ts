@@ -69,16 +69,21 @@ function refuseSkipped(name: string, skipped: readonly SkippedFile[]): void {
   if (faults.length === 0) return
   const lines = faults.slice(0, 10).map((skip) => `  ${skip.id}: ${skip.reason}`)
   if (faults.length > 10) lines.push(`  and ${faults.length - 10} more`)
-  throw new GraftError(`${name}: ${faults.length} photos cannot be used\n${lines.join('\n')}`, {
-    remedy: 'Repair or remove them, or run without `strict` to leave them out.',
-  })
+  throw new GraftError(
+    `${name}: ${faults.length === 1 ? 'one photo' : `${faults.length} photos`} cannot be used\n${lines.join('\n')}`,
+    {
+      remedy: 'Repair or remove them, or run without `strict` to leave them out.',
+    },
+  )
 }
 
 function emptyError(name: string, skipped: readonly SkippedFile[]): GraftError {
   const lines = skipped.slice(0, 5).map((skip) => `\n  ${skip.id}: ${skip.reason}`)
   const more = skipped.length > 5 ? `\n  and ${skipped.length - 5} more` : ''
   const found =
-    skipped.length === 0 ? 'it holds no files' : `${skipped.length} files were left out:${lines.join('')}${more}`
+    skipped.length === 0
+      ? 'it holds no files'
+      : `${skipped.length === 1 ? 'one file was' : `${skipped.length} files were`} left out:${lines.join('')}${more}`
   return new GraftError(`${name}: no photo found; ${found}`, {
     remedy: 'Give JPEG, PNG, WebP, AVIF, GIF or TIFF photos, one folder per class.',
   })

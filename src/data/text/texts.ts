@@ -171,7 +171,10 @@ class Reader {
 
   #nothing(): GraftError {
     const lines = this.skips.named.slice(0, 5).map(({ id, reason }) => `\n  ${id}: ${reason}`)
-    const found = lines.length === 0 ? 'it has no rows' : `${this.skips.faults} rows were left out:${lines.join('')}`
+    const found =
+      lines.length === 0
+        ? 'it has no rows'
+        : `${this.skips.faults === 1 ? 'one row was' : `${this.skips.faults} rows were`} left out:${lines.join('')}`
     return new GraftError(`${this.#name}: no text found; ${found}`, {
       remedy: 'Give a table with a column of texts and a column of labels, or name them with --text and --label.',
     })

@@ -191,7 +191,7 @@ function decodeError(cause: unknown, options: DecodeOptions): GraftError {
   if (/exceeds pixel limit/.test(message)) {
     const limit = options.pixelLimit ?? DEFAULT_PIXEL_LIMIT
     return new GraftError(`larger than the limit of ${Math.round(limit / 1e6)} million pixels`, {
-      remedy: 'Make it smaller, or raise `pixelLimit`.',
+      remedy: 'Make it smaller.',
       cause,
     })
   }
