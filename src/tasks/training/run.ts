@@ -100,10 +100,11 @@ export async function performRun<T extends Trunk, D extends PreparedData>(
 
 /** Without one there is nothing that a later run could not do from its start. */
 async function hasCheckpoint(directory: RunDirectory): Promise<boolean> {
-  return directory.readCheckpoint('checkpoint').then(
-    (found) => found !== undefined,
-    () => false,
-  )
+  for (const name of ['checkpoint', 'setfit']) {
+    const found = await directory.readCheckpoint(name).catch(() => undefined)
+    if (found !== undefined) return true
+  }
+  return false
 }
 
 async function openDirectory(

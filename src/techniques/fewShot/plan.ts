@@ -42,6 +42,8 @@ const FEW_TO_TUNE = { least: 20, all: 150 } as const
 /** Rounds of pairs: the paper's, and the fewest that are worth a run. */
 const ROUNDS = 20
 const FEWEST_ROUNDS = 5
+/** Steps on pairs beyond which there is no longer talk of a few labels. */
+const MOST_STEPS = 1000
 /** Epochs that a fine-tuning needs at least. */
 const FEWEST_EPOCHS = 1
 
@@ -82,13 +84,15 @@ function pairChoice(
     return no(`${most} samples of one class are more than the ${MANY_FOR_PAIRS} up to which pairs help`)
   const stepsOf = (rounds: number) => Math.ceil((2 * rounds * total) / batch)
   const secondsOf = (rounds: number) => (pairStepSeconds === undefined ? 0 : stepsOf(rounds) * pairStepSeconds)
+  if (stepsOf(FEWEST_ROUNDS) > MOST_STEPS)
+    return no(`${total} samples are not few: even ${FEWEST_ROUNDS} rounds of pairs are ${stepsOf(FEWEST_ROUNDS)} steps`)
   let rounds = ROUNDS
-  while (rounds > FEWEST_ROUNDS && secondsOf(rounds) > seconds) rounds--
+  while (rounds > FEWEST_ROUNDS && (secondsOf(rounds) > seconds || stepsOf(rounds) > MOST_STEPS)) rounds--
   if (secondsOf(rounds) > seconds)
     return no(
       `even ${stepsOf(rounds)} steps on pairs would take ${secondsOf(rounds).toFixed(0)} s; there are ${seconds.toFixed(0)} s`,
     )
-  const fewer = rounds < ROUNDS ? `, ${rounds} rounds of pairs as that is what there is time for` : ''
+  const fewer = rounds < ROUNDS ? `, in ${rounds} rounds as more would take too long` : ''
   return {
     fits: true,
     choice: {

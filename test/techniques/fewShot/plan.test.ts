@@ -45,3 +45,12 @@ test('the time decides how many pairs, and whether an epoch', () => {
     /100 s; there are 20 s.*an epoch would take 30 s; there are 20 s/,
   )
 })
+
+test('classes with few samples each may be many in all', () => {
+  // 77 classes of 20: 1540 samples, 5 rounds of which are 963 steps.
+  const some = fewShotPlan({ counts: new Array<number>(77).fill(20), classes: true })
+  assert.equal(some.tried.find((t) => t.technique === 'setfit')?.rounds, 5)
+  const more = fewShotPlan({ counts: new Array<number>(77).fill(21), classes: true })
+  assert.match(more.left.find((t) => t.technique === 'setfit')!.reason, /1617 samples are not few/)
+  assert.equal(fewShotPlan({ counts: [64, 64, 64, 64], classes: true }).tried[1]?.rounds, 20)
+})
