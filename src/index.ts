@@ -104,6 +104,7 @@ export type { ImageModel, PhotoEvaluation, PhotoResult } from './tasks/images/mo
 export { type FileInspection, inspectFile } from './tasks/inspect.js'
 export { loadModel, type Model } from './tasks/loadModel.js'
 export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/rank.js'
+export { type SoupOptions, type SoupResult, soup } from './tasks/soup.js'
 export type { TextModel } from './tasks/texts/model.js'
 export type {
   EvaluateOptions,

@@ -48,6 +48,8 @@ async function serve(call: Call, output: Output, interrupts: Interrupts): Promis
       return (await import('./commands/evaluate.js')).run(call.options, context)
     case 'compare':
       return (await import('./commands/compare.js')).run(call.options, context)
+    case 'soup':
+      return (await import('./commands/soup.js')).run(call.options, context)
     case 'rank':
       return (await import('./commands/rank.js')).run(call.options, context)
     case 'inspect':

@@ -45,6 +45,23 @@ export const evaluateSchema = z.strictObject({
   threads,
 })
 
+export const soupSchema = z.strictObject({
+  models: z.array(z.string().min(1)).min(1).meta({
+    description: 'two or more model folders, trained from one backbone for the same classes',
+    positional: 'MODELS...',
+  }),
+  out: z.string().min(1).meta({ description: 'folder for the averaged model', placeholder: 'DIR' }),
+  data: z.string().min(1).optional().meta({
+    description:
+      'labelled samples that took no part: members are taken in, from the best one down, while these do not get worse; without it all are averaged',
+    placeholder: 'DATA',
+  }),
+  split: z.enum(['train', 'validation', 'test', 'all']).optional().meta({ description: 'which part of them' }),
+  overwrite: trainSchema.shape.overwrite,
+  batch: z.int().min(1).max(1024).default(16).meta({ description: 'samples at a time' }),
+  threads,
+})
+
 export const rankSchema = z.strictObject({
   data: z
     .string()
@@ -114,6 +131,7 @@ export const VERBS = Object.freeze({
   predict: { schema: predictSchema, summary: 'classify photos or texts with a model' },
   evaluate: { schema: evaluateSchema, summary: 'measure a model on labelled photos or texts' },
   compare: { schema: compareSchema, summary: 'compare ways of training on your data' },
+  soup: { schema: soupSchema, summary: 'average several models of one backbone into one' },
   rank: { schema: rankSchema, summary: 'compare backbones on your data' },
   inspect: { schema: inspectSchema, summary: 'show what is inside a model and what can train' },
   resume: { schema: resumeSchema, summary: 'go on with a run that was interrupted' },
