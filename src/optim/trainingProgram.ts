@@ -32,6 +32,11 @@ export interface TrainingOptions {
   readonly ema?: number
   /** Split a step into micro-batches: programs `accumulate` and `apply` take the place of `step`. */
   readonly accumulate?: boolean
+  /**
+   * The same two programs where nothing accumulates: several programs that differ in the shape of a batch then share one
+   * update, and its memory. The gradients of the last run of `step` are what `apply` takes.
+   */
+  readonly split?: boolean
   /** The gradient is taken at weights that {@link compileAscent} moved; what is updated is `<parameter>.origin`. */
   readonly fromOrigin?: boolean
 }
@@ -57,8 +62,8 @@ export interface TrainingProgram {
   /** The update from accumulated gradients. */
   readonly apply: Program | undefined
   readonly parameters: readonly TrainedParameter[]
-  /** Names of state that no program writes: it need not be saved. */
-  readonly fixed: readonly string[]
+  /** Names of state that is the same before every step, or is written before it is read: it need not be saved. */
+  readonly unsaved: readonly string[]
   /** Names of batch-norm statistics that training moves (train-mode batch norm). */
   readonly statistics: readonly string[]
   /** Scalar feeds: `lr.<group>`. */
@@ -99,34 +104,45 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
   g.output(STEP_OUTPUTS.loss, g.op('Identity', [loss]))
   for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
 
-  if (!options.accumulate) {
+  if (!options.accumulate && !options.split) {
     for (const { name } of parameters) state.input(name)
     appendUpdate(g, plan, found, state, loss, moved, origins)
     return {
       step: { model: g.model(), state: state.bindings },
       apply: undefined,
       parameters,
-      fixed,
+      unsaved: [...fixed, ...origins.values()],
       statistics,
       rates: ratesOf(parameters),
       initialState: state.values,
     }
   }
 
+  const sum = (name: string, dims: readonly number[], value: string) => {
+    const total = g.input(name, { type: 'float32', shape: dims })
+    state.zeros(total, dims)
+    state.update(g, total, options.split ? g.op('Identity', [value]) : g.op('Add', [total, value]))
+    return total
+  }
+  const sums = [sum(LOSSES, [], loss)]
   for (const { name, dims } of parameters) {
     state.input(name)
-    const sum = g.input(slotName(name, 'accumulated'), { type: 'float32', shape: dims })
-    state.zeros(sum, dims)
-    state.update(g, sum, g.op('Add', [sum, found.get(name) as string]))
+    sums.push(sum(slotName(name, 'accumulated'), dims, found.get(name) as string))
     const origin = origins.get(name)
     if (origin !== undefined) state.update(g, name, g.op('Identity', [origin]))
   }
-  state.zeros(g.input(LOSSES, { type: 'float32', shape: [] }), [])
-  state.update(g, LOSSES, g.op('Add', [LOSSES, loss]))
   for (const { name, value } of moved) state.update(g, name, value)
   const step = { model: g.model(), state: state.bindings }
   const applied = applyProgram(plan, state, statistics)
-  return { step, apply: applied, parameters, fixed, statistics, rates: ratesOf(parameters), initialState: state.values }
+  return {
+    step,
+    apply: applied,
+    parameters,
+    unsaved: [...fixed, ...origins.values(), ...sums],
+    statistics,
+    rates: ratesOf(parameters),
+    initialState: state.values,
+  }
 }
 
 /**
@@ -212,6 +228,7 @@ class StateBindings {
 }
 
 interface UpdatePlan {
+  readonly split?: boolean
   readonly optimizer: Optimizer
   readonly clipNorm?: number
   readonly ema?: number
@@ -360,7 +377,8 @@ function clipFactor(g: GraphBuilder, norm: string, clip: number): string {
 }
 
 /**
- * The update as a program of its own: reads the accumulated gradients and losses and sets them back to zero. Statistics, which
+ * The update as a program of its own: reads the accumulated gradients and losses and sets them back to zero (unless they are
+ * written before they are read again). Statistics, which
  * every micro-batch has moved, are taken back to where the last good step left them (`<statistic>.kept`) after a bad one.
  */
 function applyProgram(plan: UpdatePlan, values: StateBindings, statistics: readonly string[]): Program {
@@ -394,7 +412,8 @@ function applyProgram(plan: UpdatePlan, values: StateBindings, statistics: reado
     ]
   })
   appendUpdate(g, plan, gradients, state, loss, others)
-  for (const name of sums) state.update(g, name, g.op('Expand', [g.float(0), g.ints(g.shape(name))]))
+  if (!plan.split)
+    for (const name of sums) state.update(g, name, g.op('Expand', [g.float(0), g.ints(g.shape(name))]))
   Object.assign(values.values, state.values)
   return { model: g.model(), state: state.bindings }
 }

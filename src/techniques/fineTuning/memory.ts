@@ -91,7 +91,7 @@ function* plansFor(question: MemoryQuestion, microBatches: number): Generator<Me
   const objective = objectiveFor(targets, settings)
   const shapes = question.shapes ?? [largestShapes(network)]
   // The last epoch of a schedule trains every layer.
-  const programs = shapes.map((own) => trainingProgram({ network, first: 0, objective, settings }, own))
+  const programs = shapes.map((own) => trainingProgram({ network, first: 0, objective, settings, split: shapes.length > 1 }, own))
   const program = programs[0]!
   const size = Math.max(...shapes.map((own) => sampleBytes(network, own))) * settings.batch
   // Each session has its arena: the step's for each shape, the update's and, after an epoch, the forward passes alone.

@@ -42,6 +42,8 @@ export interface ProgramOptions {
   readonly objective: Objective
   readonly settings: TuningSettings
   readonly methods?: readonly PreparedMethod[]
+  /** Batches come in several shapes: their programs share one update. @default false */
+  readonly split?: boolean
 }
 
 /** With the weights moved to where the loss is higher, where a method asks for it. */
@@ -68,7 +70,7 @@ export function trainingProgram(options: ProgramOptions, shapes = largestShapes(
 }
 
 function trainingOptions(
-  { network, first, objective, settings, methods = [] }: ProgramOptions,
+  { network, first, objective, settings, methods = [], split = false }: ProgramOptions,
   shapes: SampleShapes,
 ): TrainingOptions {
   const layerOf = new Map(network.layers.flatMap((names, layer) => names.map((name) => [name, layer] as const)))
@@ -97,6 +99,7 @@ function trainingOptions(
     ...(settings.clip > 0 ? { clipNorm: settings.clip } : {}),
     ...(settings.ema > 0 ? { ema: settings.ema } : {}),
     accumulate: settings.accumulate > 1,
+    split: split && settings.accumulate === 1,
   }
 }
 

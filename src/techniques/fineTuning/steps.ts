@@ -48,6 +48,8 @@ export interface StepperOptions {
   readonly first: number
   /** Of the training samples, which batches point into. */
   readonly targets: Targets
+  /** The shapes that batches come in. @default the network's own */
+  readonly shapes?: readonly SampleShapes[] | undefined
   /** @default that of the targets */
   readonly objective?: Objective
   readonly settings: TuningSettings
@@ -60,14 +62,18 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
   const objective = options.objective ?? objectiveFor(targets, settings)
   const largest = largestShapes(network)
   // What trains, the update and the state are the same whatever the shape of a sample.
-  const compiled = { network, first, objective, settings, methods }
+  const compiled = { network, first, objective, settings, methods, split: (options.shapes?.length ?? 1) > 1 }
   const program = trainingProgram(compiled, largest)
-  const built = new Map([[shapeKey(network, largest), program]])
+  // Without the state that each would start from.
+  const built = new Map<string, Pick<TuningProgram, 'step' | 'ascent'>>()
+  const keep = (key: string, { step, ascent }: TuningProgram) => {
+    built.set(key, { step, ascent })
+    return { step, ascent }
+  }
+  keep(shapeKey(network, largest), program)
   const build = (shapes: SampleShapes) => {
     const key = shapeKey(network, shapes)
-    const own = built.get(key) ?? trainingProgram(compiled, shapes)
-    built.set(key, own)
-    return own
+    return built.get(key) ?? keep(key, trainingProgram(compiled, shapes))
   }
   const reads = new Set(program.step.model.graph.inputs.map(({ name }) => name))
   const ascents = program.ascent && new ShapedPrograms(engine, network, (shapes) => build(shapes).ascent as Program)

@@ -169,6 +169,7 @@ class TrainingLoop {
         network,
         first,
         targets: train.targets,
+        shapes: train.shapes,
         objective: this.#objective,
         settings,
         methods: this.#methods,
@@ -351,8 +352,8 @@ class TrainingLoop {
     const { engine, directory, context, key } = this.#training
     if (directory.out === undefined) return
     const started = now()
-    const fixed = new Set(this.#stepper?.stepper.program.fixed)
-    const state = await engine.getState([...this.#known].filter((name) => !fixed.has(name)))
+    const unsaved = new Set(this.#stepper?.stepper.program.unsaved)
+    const state = await engine.getState([...this.#known].filter((name) => !unsaved.has(name)))
     const path = await directory.writeCheckpoint(
       CHECKPOINT,
       encodeSnapshot({ position: this.#position, state, best: this.#best, key }),
