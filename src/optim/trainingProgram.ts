@@ -412,8 +412,7 @@ function applyProgram(plan: UpdatePlan, values: StateBindings, statistics: reado
     ]
   })
   appendUpdate(g, plan, gradients, state, loss, others)
-  if (!plan.split)
-    for (const name of sums) state.update(g, name, g.op('Expand', [g.float(0), g.ints(g.shape(name))]))
+  if (!plan.split) for (const name of sums) state.update(g, name, g.op('Expand', [g.float(0), g.ints(g.shape(name))]))
   Object.assign(values.values, state.values)
   return { model: g.model(), state: state.bindings }
 }

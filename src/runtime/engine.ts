@@ -8,6 +8,7 @@ import { needsDataFile, writeModel } from '../onnx/writer.js'
 import { type ModelOnDisk, putOnDisk } from './modelOnDisk.js'
 import type { Envelope, Reply, Request } from './protocol.js'
 import type { HostTensor, Program } from './types.js'
+import { withUncopied } from './uncopied.js'
 
 export interface EngineOptions {
   /** Threads for the arithmetic. @default the machine's cores; 1 on a web page that is not isolated from other origins */
@@ -107,12 +108,14 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     threads,
     async load(program) {
       const id = programs++
+      const writes = program.state.some(({ output }) => output !== undefined)
+      const written = writes ? withUncopied(program.model) : program.model
       let model: Uint8Array | string
-      if (needsDataFile(program.model)) {
-        const files = await putOnDisk(program.model)
+      if (needsDataFile(written)) {
+        const files = await putOnDisk(written)
         onDisk.set(id, files)
         model = files.path
-      } else model = writeModel(program.model)
+      } else model = writeModel(written)
       await ask({ kind: 'load', program: id, model, state: program.state, settings })
       return {
         run: (feeds, { handOver = false } = {}) =>

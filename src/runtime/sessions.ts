@@ -2,15 +2,18 @@
  * Sessions and the state store, as they live inside the worker. The only file that uses onnxruntime.
  *
  * Where onnxruntime fills the tensors it is given, state is kept in two sets of them that change places: a run reads one and
- * writes the other, so that no weight is copied. A state's spare is made when a program first writes it.
+ * writes the other, so that no weight is copied (see `uncopied.ts`). A state's spare is made when a program first writes it.
  */
-import { fillsOutputs, type InferenceSession, openSession, Tensor } from '#onnxruntime'
+import { fillsOutputs, type InferenceSession, openSession, runUncopied, Tensor } from '#onnxruntime'
 import type { HostTensor, RuntimeSettings, StateBinding } from './types.js'
+import { UNCOPIED } from './uncopied.js'
 
 interface Loaded {
   readonly session: InferenceSession
   readonly state: readonly StateBinding[]
   readonly returned: readonly string[]
+  /** Makes tensors for what is returned; undefined where a shape is not known before the run. */
+  readonly results: (() => Record<string, Tensor>) | undefined
 }
 
 interface Slot {
@@ -40,7 +43,9 @@ export class Sessions {
       logSeverityLevel: 3,
     })
     const written = new Set(state.map((s) => s.output))
-    this.#programs.set(id, { session, state, returned: session.outputNames.filter((name) => !written.has(name)) })
+    const returned = session.outputNames.filter((name) => !written.has(name) && name !== UNCOPIED)
+    const uncopied = fillsOutputs && session.outputNames.includes(UNCOPIED)
+    this.#programs.set(id, { session, state, returned, results: uncopied ? maker(session, returned) : undefined })
   }
 
   async run(id: number, feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
@@ -59,7 +64,12 @@ export class Sessions {
       fetches[output] = slot.spare ?? null
       written.push({ slot, output })
     }
-    const results = await program.session.run(inputs, fetches)
+    let results: Readonly<Record<string, unknown>> = fetches
+    if (program.results === undefined) results = await program.session.run(inputs, fetches)
+    else {
+      Object.assign(fetches, program.results())
+      await runUncopied(program.session, inputs, fetches, UNCOPIED)
+    }
     for (const { slot, output } of written) {
       // The tensor that was given, filled; or, in a browser, a new one.
       const next = results[output] as Tensor
@@ -89,6 +99,27 @@ export class Sessions {
     if (!slot) throw new Error(`the state "${name}" was never set`)
     return slot
   }
+}
+
+const ARRAYS = { float32: Float32Array, int64: BigInt64Array, int32: Int32Array, bool: Uint8Array, uint8: Uint8Array }
+
+/** Makes a new tensor for each of these outputs, where all their shapes are known. */
+function maker(session: InferenceSession, names: readonly string[]): (() => Record<string, Tensor>) | undefined {
+  const known: { name: string; type: HostTensor['type']; dims: number[] }[] = []
+  for (const output of session.outputMetadata) {
+    if (!names.includes(output.name)) continue
+    if (!output.isTensor || !Object.hasOwn(ARRAYS, output.type)) return undefined
+    const dims = output.shape.filter((d) => typeof d === 'number')
+    if (dims.length < output.shape.length) return undefined
+    known.push({ name: output.name, type: output.type as HostTensor['type'], dims })
+  }
+  return () =>
+    Object.fromEntries(
+      known.map(({ name, type, dims }) => {
+        const data = new ARRAYS[type](dims.reduce((product, d) => product * d, 1))
+        return [name, toOrt({ type, dims, data })]
+      }),
+    )
 }
 
 function toOrt(tensor: HostTensor): Tensor {

@@ -2,10 +2,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { GraftError } from '#graft/base/errors.js'
+import { attr } from '#graft/graph/graph.js'
 import { float32 } from '#graft/graph/tensor.js'
+import { writeModel } from '#graft/onnx/writer.js'
 import { GraphBuilder } from '#graft/ops/builder.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
+import { openSession, runUncopied, Tensor } from '#graft/runtime/onnxruntime/node.js'
 import { floats, type HostTensor, type Program, scalarTensor } from '#graft/runtime/types.js'
+import { UNCOPIED, withUncopied } from '#graft/runtime/uncopied.js'
 import { model, node, value } from '../onnx/build.js'
 
 /** w <- w + by; gives out the weight before the run. */
@@ -55,6 +59,39 @@ describe('engine', () => {
       assert.deepEqual(numbers((await engine.getState(['w'])).w), [11 + 10 * k, 12 + 10 * k, 13 + 10 * k])
     }
     await program.release()
+  })
+
+  it('gives out results of every type and none beside them, where the outputs are not copied', async () => {
+    const g = new GraphBuilder('types')
+    g.input('w', { type: 'float32', shape: [2] })
+    g.output('next', g.op('Add', ['w', g.float(1)]))
+    g.output('whole', g.op('Cast', ['w'], { to: attr.int(7) }))
+    g.output('small', g.op('Cast', ['w'], { to: attr.int(6) }))
+    g.output('scalar', g.op('ReduceSum', ['w', g.ints([0])], { keepdims: attr.int(0) }))
+    const program = await engine.load({ model: g.model(), state: [{ name: 'w', input: 'w', output: 'next' }] })
+    await engine.setState({ w: floats([2], Float32Array.of(4, 5)) })
+    const first = await program.run({})
+    const second = await program.run({})
+    assert.deepEqual(Object.keys(first).sort(), ['scalar', 'small', 'whole'])
+    assert.deepEqual(first.whole, { type: 'int64', dims: [2], data: BigInt64Array.of(4n, 5n) })
+    assert.deepEqual(first.small, { type: 'int32', dims: [2], data: Int32Array.of(4, 5) })
+    // The results of a run are its own.
+    assert.deepEqual([numbers(first.scalar), numbers(second.scalar)], [[9], [11]])
+    assert.deepEqual(numbers((await engine.getState(['w'])).w), [6, 7])
+    await program.release()
+  })
+
+  it('is stopped by the binding before outputs are copied', async () => {
+    // Should a new onnxruntime return sequences, runs are right all the same, and slower: then this is to be looked at.
+    const session = await openSession(writeModel(withUncopied(counter().model)), { threads: 1 }, {})
+    const w = new Tensor('float32', Float32Array.of(1, 2, 3), [3])
+    const after = new Tensor('float32', new Float32Array(3), [3])
+    const by = new Tensor('float32', Float32Array.of(10), [])
+    const feeds = { w, by }
+    await assert.rejects(session.run(feeds, { [UNCOPIED]: null, after }), /Non tensor type/)
+    assert.deepEqual(Array.from(after.data), [11, 12, 13])
+    await assert.rejects(runUncopied(session, { w }, { after }, UNCOPIED), /by/)
+    await session.release()
   })
 
   it('shares state among programs', async () => {

@@ -8,6 +8,16 @@ export { InferenceSession, Tensor }
 /** Output tensors that are given are copied in and never written: results are new tensors. */
 export const fillsOutputs: boolean = false
 
+/** As in Node; there is nothing to be gained where outputs are not filled. */
+export async function runUncopied(
+  session: InferenceSession,
+  feeds: InferenceSession.FeedsType,
+  fetches: InferenceSession.NullableOnnxValueMapType,
+  _stop: string,
+): Promise<void> {
+  await session.run(feeds, fetches)
+}
+
 let opened = false
 
 /** @param model the file's bytes or its URL */

@@ -91,7 +91,9 @@ function* plansFor(question: MemoryQuestion, microBatches: number): Generator<Me
   const objective = objectiveFor(targets, settings)
   const shapes = question.shapes ?? [largestShapes(network)]
   // The last epoch of a schedule trains every layer.
-  const programs = shapes.map((own) => trainingProgram({ network, first: 0, objective, settings, split: shapes.length > 1 }, own))
+  const programs = shapes.map((own) =>
+    trainingProgram({ network, first: 0, objective, settings, split: shapes.length > 1 }, own),
+  )
   const program = programs[0]!
   const size = Math.max(...shapes.map((own) => sampleBytes(network, own))) * settings.batch
   // Each session has its arena: the step's for each shape, the update's and, after an epoch, the forward passes alone.
@@ -137,8 +139,8 @@ const sum = <T>(items: readonly T[], value: (item: T, i: number) => number): num
 
 /** Sessions, threads' stacks and the libraries' own. Measured. */
 const RUNTIME_BYTES = 90e6
-/** Copies of weights and optimizer state: the present ones, the next, and those that wait to be collected. Measured. */
-const STATE_COPIES = 4.5
+/** Copies of weights and optimizer state: the present ones, the next, and what they started from. Measured. */
+const STATE_COPIES = 2.8
 /** Copies of a batch on its way to the worker, and of former ones that wait to be collected. Measured. */
 const BATCH_COPIES = 16
 const BATCHES_HELD = 4
