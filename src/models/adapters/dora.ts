@@ -5,7 +5,8 @@
  *
  * |V| is the norm of each output's row (of a convolution: of each output channel's kernel), m (out) starts as |W|. The
  * gradient goes through |V| too (the paper leaves that part out to save memory; here it costs nothing of the batch's size).
- * The start equals the network up to the rounding of m / |V|.
+ * The start equals the network up to the rounding of m / |V|. An output whose weights are all zero takes its direction
+ * from the first step.
  */
 import { GraftError } from '../../base/errors.js'
 import { attr } from '../../graph/graph.js'
@@ -27,6 +28,9 @@ import {
 } from './lowRank.js'
 import { type AdapterJob, type AdapterMethod, type BuiltAdapter, trainedFloats } from './method.js'
 import { stemOf } from './targets.js'
+
+/** Under |V|^2: nothing beside the square of any length that a weight has, and no division by zero where it has none. */
+const EPSILON = 1e-12
 
 export type DoraOptions = LowRankOptions
 
@@ -52,11 +56,6 @@ function build(job: AdapterJob, settings: LowRank): BuiltAdapter {
     const factors = makeFactors(job, target, settings, ({ rank, alpha }) => alpha / rank)
     const kernel = layer.arrangement.operand.slice(2)
     const start = Float32Array.from(norms(weightMatrix(job.view, layer)))
-    const dead = start.indexOf(0)
-    if (dead >= 0)
-      throw new GraftError(`DoRA: the weights of output ${dead} of ${layer.name} are all zero and have no direction.`, {
-        remedy: 'Leave it out of the targets, or take LoRA.',
-      })
     const dims = layer.kind === 'convolution' ? [1, layer.outputs, ...kernel.map(() => 1)] : [layer.outputs]
     const name = `${stemOf(layer)}.lora_magnitude_vector`
     const magnitude = job.surgery.parameter(name, float32(dims, start), layer.node)
@@ -92,6 +91,7 @@ function put(job: AdapterJob, layer: Layer, factors: Factors, magnitude: string)
   const length = surgery.norm(
     sum,
     axes.filter((axis) => axis !== (layer.outFirst ? 0 : 1)),
+    EPSILON,
   )
   // (1, out) or (1, out, 1, 1): as the layer's output has its channels.
   const across = layer.outFirst
@@ -123,7 +123,7 @@ function biasAcross({ surgery }: AdapterJob, layer: Layer, bias: string): string
 /** The length of each row of a matrix, or of its sum with another. */
 function norms({ data, outputs, columns }: Matrix, change?: Float64Array): Float64Array {
   return Float64Array.from({ length: outputs }, (_, o) => {
-    let sum = 0
+    let sum = EPSILON
     for (let i = o * columns; i < (o + 1) * columns; i++) sum += ((data[i] as number) + (change?.[i] ?? 0)) ** 2
     return Math.sqrt(sum)
   })

@@ -4,7 +4,7 @@
  */
 import { InternalError } from '../../base/errors.js'
 import { type Attribute, attr, type Graph, type Model, type Node } from '../../graph/graph.js'
-import { int64Vector, type Tensor } from '../../graph/tensor.js'
+import { int64Vector, scalar, type Tensor } from '../../graph/tensor.js'
 import { settleNames } from '../../onnx/names.js'
 import { freshName, valueNames } from '../edit.js'
 
@@ -90,11 +90,14 @@ export class Surgery {
     return this.op('Unsqueeze', [value, this.constant('graft.axes', int64Vector(axes))])
   }
 
-  /** sqrt(sum x^2) over the axes, which are kept as 1. */
-  norm(value: string, axes: readonly number[]): string {
+  /** sqrt(sum x^2 + epsilon) over the axes, which are kept as 1. */
+  norm(value: string, axes: readonly number[], epsilon: number): string {
     const keep = { keepdims: attr.int(1) }
-    if (this.opset < 18) return this.op('ReduceL2', [value], { ...keep, axes: attr.ints(axes) })
-    return this.op('ReduceL2', [value, this.constant('graft.axes', int64Vector(axes))], keep)
+    const squares =
+      this.opset < 18
+        ? this.op('ReduceSumSquare', [value], { ...keep, axes: attr.ints(axes) })
+        : this.op('ReduceSumSquare', [value, this.constant('graft.axes', int64Vector(axes))], keep)
+    return this.op('Sqrt', [this.op('Add', [squares, this.constant('graft.epsilon', scalar(epsilon))])])
   }
 
   /**

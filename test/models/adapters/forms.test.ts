@@ -193,6 +193,19 @@ describe('adapters on every form of layer', () => {
       })
     }
 
+  it('dora: an output without weights starts as it is', async () => {
+    const form = FORMS.find(({ name }) => name === 'Gemm, transB') as Form
+    const model = network(form)
+    const weight = model.graph.initializers.get('layer.weight')!.data as Float32Array
+    weight.fill(0, 5, 10)
+    const applied = applyAdapter(model, dora({ targets }), new Random(1))
+    const feeds = { x: floats(form.x, normal(form.x).data as Float32Array) }
+    const base = await outputsOf(engine, model, feeds)
+    assert.ok(distance(base, await outputsOf(engine, applied.model, feeds)) < 1e-6)
+    const merged = applied.mergedWeights(applied.start).get('layer.weight')?.data as Float32Array
+    assert.deepEqual([...merged.subarray(5, 10)], [0, 0, 0, 0, 0])
+  })
+
   const spellings: readonly TransformerOptions[] = [
     { stored: 'transposed' },
     { stored: 'half' },

@@ -19,10 +19,11 @@ import {
 import { withTrained } from '#graft/models/edit.js'
 import { listParameters } from '#graft/models/parameters.js'
 import { writeModel } from '#graft/onnx/writer.js'
+import { openEngine } from '#graft/runtime/engine.js'
 import { check } from '#graft/tasks/anyModel/check.js'
 import { SEED } from '../../support/gradients.js'
 import { residualNetwork, type TransformerOptions, transformer } from './networks.js'
-import { feedsFor, moved, trainingOf } from './training.js'
+import { feedsFor, moved, trainingOf, trainOn } from './training.js'
 
 const all: readonly AdapterMethod[] = [
   lora({ rank: 3 }),
@@ -73,6 +74,22 @@ describe('gradients of adapters', () => {
         transformer({ layers: options.shared ? 2 : 1, ...options }),
         method,
       )
+})
+
+it('a step with DoRA is finite where an output has no weights', async () => {
+  const model = transformer({ layers: 1 })
+  const weight = model.graph.initializers.get('encoder.layer.0.attention.query.weight')
+  // (in, out): the third output.
+  for (let i = 0; i < 8; i++) (weight?.data as Float32Array)[i * 8 + 2] = 0
+  const applied = applyAdapter(model, dora({ rank: 2 }), new Random(1))
+  const engine = await openEngine({ threads: 1 })
+  try {
+    const { weights, losses } = await trainOn(engine, applied.model, applied.trainable.flat(), feedsFor(model, 4))
+    assert.ok(losses.at(-1)! < losses[0]!)
+    for (const [name, { data }] of weights) assert.ok((data as Float32Array).every(Number.isFinite), name)
+  } finally {
+    await engine.close()
+  }
 })
 
 describe('a step with LoRA', () => {
