@@ -20,10 +20,9 @@ export interface PreparedTexts extends PreparedData {
 export type TextSource = string | TextDataset | readonly (TextItem | string)[]
 
 /** The options of a run that say how its texts are to be read. */
-export function columnsOf(
-  options: Pick<DataChoice, 'text' | 'label' | 'pair' | 'splitColumn' | 'target' | 'classes'>,
-): TextsOptions {
-  const { text, label, pair, splitColumn, target, classes } = options
+export function columnsOf(options: Omit<DataChoice, 'strict'>): TextsOptions {
+  const { text, label, pair, splitColumn, target, classes, labelSeparator, normaliseLabels, separator } = options
+  const { encoding, subset } = options
   return {
     ...(text === undefined ? {} : { text }),
     ...(label === undefined ? {} : { label }),
@@ -31,6 +30,11 @@ export function columnsOf(
     ...(splitColumn === undefined ? {} : { split: splitColumn }),
     ...(target === undefined || target === 'auto' ? {} : { target }),
     ...(classes === undefined ? {} : { classes }),
+    ...(labelSeparator === undefined ? {} : { labelSeparator }),
+    ...(normaliseLabels === undefined ? {} : { normaliseLabels }),
+    ...(separator === undefined ? {} : { separator }),
+    ...(encoding === undefined ? {} : { encoding }),
+    ...(subset === undefined ? {} : { config: subset }),
   }
 }
 

@@ -61,7 +61,11 @@ export interface Modality<T extends Trunk = Trunk, D extends PreparedData = Prep
 export type BackboneChoice = Pick<TrainOptions, 'mean' | 'std' | 'size' | 'features' | 'maxLength' | 'pooling'> &
   Partial<Pick<TrainOptions, 'methods'>>
 /** The options that matter where data is opened. */
-export type DataChoice = Pick<TrainOptions, 'strict' | 'text' | 'label' | 'pair' | 'splitColumn' | 'target' | 'classes'>
+export type DataChoice = Pick<
+  TrainOptions,
+  'strict' | 'text' | 'label' | 'pair' | 'splitColumn' | 'target' | 'classes'
+> &
+  Partial<Pick<TrainOptions, 'labelSeparator' | 'normaliseLabels' | 'separator' | 'encoding' | 'subset'>>
 /** The options that matter where samples become inputs. */
 export type FeedChoice = Partial<Pick<TrainOptions, 'augment' | 'seed'>>
 

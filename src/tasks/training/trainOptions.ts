@@ -115,6 +115,41 @@ export const trainSchema = z.strictObject({
     .min(2)
     .optional()
     .meta({ description: 'the classes of texts in their order, from low to high where they have one', ...columns }),
+  labelSeparator: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'what stands between several labels of a text; found out where it is not given',
+      ...columns,
+    }),
+  normaliseLabels: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'take labels that differ only by case or space for the same', ...columns }),
+  separator: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'what separates the fields of a CSV file; found out where it is not given', ...columns }),
+  encoding: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'how a text file writes letters, such as windows-1252; found out where it is not given',
+      placeholder: 'NAME',
+      ...columns,
+    }),
+  subset: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: "which part of a folder of Hugging Face's datasets, where it has several",
+      placeholder: 'NAME',
+      ...columns,
+    }),
 
   backbone: z
     .string()
