@@ -20,7 +20,14 @@ export async function measureEpoch(work: Workspace, job: TuningJob, settings: Tu
   const layers = job.network.layers.length
   // The last epoch of a schedule trains the most.
   const first = firstTrained(settings.schedule, settings.epochs - 1, settings.epochs, layers)
-  const stepper = await openStepper({ engine, network: job.network, first, targets: job.train.targets, settings })
+  const stepper = await openStepper({
+    engine,
+    network: job.network,
+    first,
+    targets: job.train.targets,
+    shapes: job.train.shapes,
+    settings,
+  })
   try {
     await completeState(engine, stepper.program, new Set())
     const times: number[] = []
@@ -49,7 +56,14 @@ export async function measureEpoch(work: Workspace, job: TuningJob, settings: Tu
 /** The learning rate by a range test; the weights are as before afterwards. */
 export async function findRate(work: Workspace, job: TuningJob, settings: TuningSettings): Promise<number> {
   const { engine, context } = work
-  const stepper = await openStepper({ engine, network: job.network, first: 0, targets: job.train.targets, settings })
+  const stepper = await openStepper({
+    engine,
+    network: job.network,
+    first: 0,
+    targets: job.train.targets,
+    shapes: job.train.shapes,
+    settings,
+  })
   const progress = context.progress('find-lr', RANGE_STEPS, 'steps')
   const stop = new AbortController()
   try {

@@ -4,10 +4,13 @@
  */
 import { GraftError } from '../../base/errors.js'
 import type { Targets } from '../../data/targets.js'
+import type { Model } from '../../graph/graph.js'
+import { byteSize } from '../../graph/tensor.js'
 import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
 import { arenaPeak } from '../../passes/memory/peak.js'
 import { type Recomputed, recompute } from '../../passes/memory/recompute.js'
-import { largestShapes, type Network, type SampleShapes } from './network.js'
+import { specialise } from '../../passes/specialise.js'
+import { batchShapes, largestShapes, type Network, type SampleShapes } from './network.js'
 import { objectiveFor } from './objectives/index.js'
 import { inferenceProgram, trainingProgram } from './programs.js'
 import type { Recomputation, TuningSettings } from './settings.js'
@@ -107,8 +110,10 @@ function* plansFor(question: MemoryQuestion, microBatches: number): Generator<Me
         { threads },
       ),
     ) +
-    (program.apply ? arenaPeak(program.apply.model.graph, { threads }) : 0)
-  const kept = sum(programs, ({ step }) => arenaPeak(step.model.graph, { threads }))
+    (program.apply ? arenaPeak(program.apply.model.graph, { threads }) : 0) +
+    sum(settings.methods ?? [], (method) => teacherBytes(method.takes?.().teacher, network, settings.batch, threads))
+  const passes = Math.max(1, ...(settings.methods ?? []).map((method) => method.takes?.().passes ?? 1))
+  const kept = passes * sum(programs, ({ step }) => arenaPeak(step.model.graph, { threads }))
   yield { microBatches, recompute: null, share: 0, predictedBytes: beside + kept }
   for (const what of ['cheap', 'all'] as const)
     for (const segments of SEGMENTS) {
@@ -119,13 +124,23 @@ function* plansFor(question: MemoryQuestion, microBatches: number): Generator<Me
         return arenaPeak(graph, { threads, hidden })
       })
       const share = Math.max(...changed.map((own) => own?.share ?? 0))
-      yield { microBatches, recompute: { segments, what }, share, predictedBytes: beside + arenas }
+      yield { microBatches, recompute: { segments, what }, share, predictedBytes: beside + passes * arenas }
     }
 }
 
 function recomputed(program: TrainingProgram, network: Network, how: Recomputation): Recomputed | undefined {
   const data = network.inputs.map(({ name }) => name)
   return recompute(program.step.model.graph, { data, loss: STEP_OUTPUTS.loss, ...how })
+}
+
+/** A teacher's weights and what it computes of the largest batch. */
+function teacherBytes(teacher: Model | 'own' | undefined, network: Network, batch: number, threads: number): number {
+  if (teacher === undefined) return 0
+  const model = teacher === 'own' ? network.model : teacher
+  const shapes = batchShapes(network, largestShapes(network), batch)
+  const { builder, value } = specialise(model, { shapes })
+  for (const { name } of model.graph.outputs) builder.output(`graft.answer/${name}`, value(name))
+  return sum([...model.graph.initializers.values()], byteSize) + arenaPeak(builder.model().graph, { threads })
 }
 
 function sampleBytes(network: Network, shapes: SampleShapes): number {

@@ -21,12 +21,21 @@ export interface TuningMethod {
   readonly name: string
   /** Everything that decides what it does: a checkpoint belongs to these, and the run file repeats them. */
   readonly options: Json
+  /** What it keeps in memory beside a training without it; for planning, before anything is prepared. */
+  takes?(): MethodMemory
   /**
    * Called once before the training, and again where it is resumed: the same every time.
    *
    * @throws GraftError where it cannot be had for this network or these targets, saying why
    */
   prepare(context: MethodContext): PreparedMethod | Promise<PreparedMethod>
+}
+
+export interface MethodMemory {
+  /** Passes over a batch, each a program. @default 1 */
+  readonly passes?: number
+  /** A network that is run on each batch; `own` is the one that trains, as it was at the start. */
+  readonly teacher?: Model | 'own'
 }
 
 export interface MethodContext {

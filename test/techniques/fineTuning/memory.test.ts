@@ -8,6 +8,9 @@ import { GraftError } from '#graft/base/errors.js'
 import { Random } from '#graft/base/random.js'
 import { openEngine } from '#graft/runtime/engine.js'
 import { type MemoryPlan, planTraining, withPlan } from '#graft/techniques/fineTuning/memory.js'
+import type { TuningMethod } from '#graft/techniques/fineTuning/method.js'
+import { distillation } from '#graft/techniques/fineTuning/methods/distillation.js'
+import { sharpnessAware } from '#graft/techniques/fineTuning/methods/sharpness.js'
 import { objectiveFor } from '#graft/techniques/fineTuning/objectives/index.js'
 import { trainingProgram } from '#graft/techniques/fineTuning/programs.js'
 import type { Recomputation, TuningSettings } from '#graft/techniques/fineTuning/settings.js'
@@ -120,6 +123,15 @@ describe('the plan', () => {
     assert.ok(tight.recompute !== null && tight.microBatches === 1 && tight.predictedBytes < plain.predictedBytes)
     const divided = at(0.75 * plain.predictedBytes)
     assert.ok(divided.microBatches > 1 && divided.predictedBytes < tight.predictedBytes)
+  })
+
+  it('counts the second pass of SAM and the teacher of a distillation', () => {
+    const plain = at(Number.POSITIVE_INFINITY).predictedBytes
+    const counted = (method: TuningMethod) => at(Number.POSITIVE_INFINITY, { methods: [method] }).predictedBytes
+    // The activations outweigh everything else, and are there twice.
+    assert.ok(counted(sharpnessAware()) > 1.4 * plain)
+    const teacher = counted(distillation({ teacher: question.network.model }))
+    assert.ok(teacher > 1.01 * plain && teacher < 1.3 * plain, `${teacher} against ${plain}`)
   })
 
   it('refuses what cannot work and names the smallest limit that does', () => {

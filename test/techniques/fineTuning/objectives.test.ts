@@ -5,7 +5,7 @@ import { Random } from '#graft/base/random.js'
 import type { Targets } from '#graft/data/targets.js'
 import { outputsOf } from '#graft/data/targets.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
-import { type Batch, shapesOf } from '#graft/techniques/fineTuning/network.js'
+import { type Batch, type SampleShapes, shapesOf } from '#graft/techniques/fineTuning/network.js'
 import { headInOwnUnit, headInScale, inOwnUnit } from '#graft/techniques/fineTuning/objective.js'
 import { objectiveFor } from '#graft/techniques/fineTuning/objectives/index.js'
 import { inferenceProgram } from '#graft/techniques/fineTuning/programs.js'
@@ -42,9 +42,15 @@ async function batchesOf(targets: Targets, size: number, count: number): Promise
 }
 
 /** Loss of one step over these batches, and the weights after it. */
-async function oneStep(targets: Targets, batches: readonly Batch[], changes: Partial<TuningSettings>, rate: number) {
+async function oneStep(
+  targets: Targets,
+  batches: readonly Batch[],
+  changes: Partial<TuningSettings>,
+  rate: number,
+  shapes?: readonly SampleShapes[],
+) {
   const settings = { ...SETTINGS, accumulate: batches.length, ...changes }
-  const stepper = await openStepper({ engine, network: networkFor(targets), first: 0, targets, settings })
+  const stepper = await openStepper({ engine, network: networkFor(targets), first: 0, targets, settings, shapes })
   try {
     await completeState(engine, stepper.program, new Set())
     const { loss, finite } = await stepper.step(batches, rate, new Random(1))
@@ -113,6 +119,19 @@ for (const kind of KINDS) {
     })
   })
 }
+
+describe('one update for several shapes', () => {
+  it('is the update of one shape, bit by bit', async () => {
+    const targets = TARGETS['single-label']
+    const [batch] = await batchesOf(targets, 8, 1)
+    const changes = { optimizer: 'adamw' as const, clip: 0.1, ema: 0.9 }
+    const shapes = textSource(ALL, targets).shapes
+    assert.deepEqual(
+      await oneStep(targets, [batch!], changes, 0.1, shapes),
+      await oneStep(targets, [batch!], changes, 0.1),
+    )
+  })
+})
 
 describe('samples whose target is not known', () => {
   for (const kind of ['single-label', 'ordinal', 'number', 'token-labels'] as const)

@@ -43,6 +43,7 @@ export function delta(options: DeltaOptions = {}): TuningMethod {
   return {
     name,
     options: { alpha, beta, maps: most, samples },
+    takes: () => ({ teacher: 'own' }),
     async prepare(context) {
       const { network, settings } = context
       if (settings.schedule !== 'lp-ft')

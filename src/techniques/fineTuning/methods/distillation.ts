@@ -29,6 +29,7 @@ export function distillation(options: DistillationOptions): TuningMethod {
   return {
     name,
     options: { teacher: modelKey(teacher), temperature, alpha },
+    takes: () => ({ teacher }),
     prepare({ network, objective, settings }) {
       const { model, output } = answersOf(teacher, network, settings.batch, objective.outputs, 'The teacher')
       return {

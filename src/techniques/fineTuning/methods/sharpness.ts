@@ -18,5 +18,10 @@ export interface SharpnessOptions {
 export function sharpnessAware(options: SharpnessOptions = {}): TuningMethod {
   const { rho = 0.05 } = options
   if (!(rho > 0)) throw new UsageError(`sharpness: rho is ${rho}; expected above 0.`)
-  return { name: 'sam', options: { rho }, prepare: () => ({ name: 'sam', sharpness: rho }) }
+  return {
+    name: 'sam',
+    options: { rho },
+    takes: () => ({ passes: 2 }),
+    prepare: () => ({ name: 'sam', sharpness: rho }),
+  }
 }

@@ -26,6 +26,7 @@ export function withoutForgetting(options: WithoutForgettingOptions): TuningMeth
   const name = 'without-forgetting'
   return {
     name,
+    takes: () => ({ teacher: old }),
     options: { old: modelKey(old), classes: options.classes ?? null, temperature, weight },
     prepare({ network, objective, settings }) {
       const known = options.classes?.length ?? widthOf(old) ?? objective.outputs
