@@ -5,6 +5,7 @@ import { paths } from '#platform'
 import { GraftError, UsageError } from '../base/errors.js'
 import { preprocessorFromFlags, readPreprocessor } from '../data/preprocessor.js'
 import type { Dimension, Model } from '../graph/graph.js'
+import { withoutDynamicQuantisation } from '../passes/dynamicWeights.js'
 import { inFloat32 } from '../passes/inFloat32.js'
 import { type Json, type Licence, labelsOf, readJson } from './folderFiles.js'
 import { findHead, type Head } from './head.js'
@@ -13,6 +14,11 @@ import { openModel } from './modelFile.js'
 import { isModelFolder, loadModelFolder } from './modelFolder.js'
 import { foldersOf, type HubSource, kindOfFolder, licenceOf, type Place, placeOf } from './place.js'
 import type { GraftRecord } from './record.js'
+
+/** What users are told of a network that does not compute in float32. */
+export const OTHER_PRECISION = 'it computes in another precision; it is trained and saved computing in float32'
+export const ROUNDS =
+  'it rounds to 8 bits while it computes; it is trained and saved with the float32 weights that these stand for'
 
 export interface BackboneOptions {
   /** Mean and deviation of the pixels in units of 0 ... 1, one number or three; for a bare file, or instead of a folder's. */
@@ -91,9 +97,11 @@ async function fromParts(
 ): Promise<Backbone> {
   const { name, path, folder, source } = place
   const file = await openModel(path)
-  const read = inFloat32(file.model)
   const notes: string[] = []
-  if (read !== file.model) notes.push('it computes in another precision; it is trained and saved computing in float32')
+  const whole = withoutDynamicQuantisation(file.model)
+  if (whole !== file.model) notes.push(ROUNDS)
+  const read = inFloat32(whole)
+  if (read !== whole) notes.push(OTHER_PRECISION)
   const preprocessor = choosePreprocessor(path, saved, read, options, notes)
   const { size } = readPreprocessor(
     preprocessor,

@@ -2,6 +2,7 @@
 import { GraftError, messageOf } from '../base/errors.js'
 import { describeNode, type Graph, type Model, type Node, type ValueInfo } from '../graph/graph.js'
 import { byteSize, type ElementType, sizeOf } from '../graph/tensor.js'
+import { withoutDynamicQuantisation } from '../passes/dynamicWeights.js'
 import type { Support, Supports } from '../passes/support.js'
 import { type Block, findBlocks } from './blocks.js'
 import { findHead, type Head, type HeadOptions } from './head.js'
@@ -69,10 +70,12 @@ export function inspectModel(
   options: { name?: string; features?: string; labels?: number } = {},
 ): Inspection {
   const { graph } = model
-  const head = headOf(model, { features: options.features, labels: options.labels })
-  const parameters = listParameters(model)
-  const blocks = findBlocks(model, head.features)
-  const stops = refusedNodes(model, supports)
+  // As it is used; what it is made of is told as it stands in the file.
+  const used = withoutDynamicQuantisation(model)
+  const head = headOf(used, { features: options.features, labels: options.labels })
+  const parameters = listParameters(used)
+  const blocks = findBlocks(used, head.features)
+  const stops = refusedNodes(used, supports)
   // What is not known cannot run either; what only has no gradient can.
   const unknown = blocks.flatMap((block) => block.nodes).find((node) => supports(node).kind === 'unknown')
   const inspected = inspectBlocks(blocks, parameters, stops, head).map((block) =>

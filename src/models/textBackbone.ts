@@ -6,11 +6,12 @@ import type { Model } from '../graph/graph.js'
 import { withoutDynamicQuantisation } from '../passes/dynamicWeights.js'
 import { inFloat32 } from '../passes/inFloat32.js'
 import type { FeaturePoint } from './attach.js'
+import { OTHER_PRECISION, ROUNDS } from './backbone.js'
 import { completePoint } from './featurePoint.js'
 import { type Json, type Licence, labelsOf, readJson } from './folderFiles.js'
 import type { Head } from './head.js'
 import { openModel } from './modelFile.js'
-import { readTokenizerFiles } from './modelFolder.js'
+import { isModelFolder, loadModelFolder, readTokenizerFiles } from './modelFolder.js'
 import { foldersOf, type HubSource, licenceOf, type Place, placeOf } from './place.js'
 import type { Pooling } from './pooling.js'
 import type { GraftRecord } from './record.js'
@@ -75,7 +76,11 @@ const LONGEST_BY_DEFAULT = 512
  * @throws GraftError where it is not a text network that can be used, with the reason
  */
 export async function resolveTextBackbone(spec: string, options: TextBackboneOptions = {}): Promise<TextBackbone> {
-  return textBackboneAt(await placeOf(spec, { kind: 'text' }), options)
+  const place = await placeOf(spec, { kind: 'text' })
+  if (place.bare || !(await isModelFolder(place.folder))) return textBackboneAt(place, options)
+  // Checks every file against the others before any is used.
+  const { record } = await loadModelFolder(place.folder)
+  return textBackboneAt(place, options, record)
 }
 
 /** As {@link resolveTextBackbone}, of a place that was found already. */
@@ -102,12 +107,9 @@ export async function textBackboneAt(
   const notes = [...sentence.notes]
   const file = await openModel(path)
   const whole = withoutDynamicQuantisation(file.model)
-  if (whole !== file.model)
-    notes.push(
-      'it rounds to 8 bits while it computes; it is trained and saved with the float32 weights that these stand for',
-    )
+  if (whole !== file.model) notes.push(ROUNDS)
   const read = inFloat32(whole)
-  if (read !== whole) notes.push('it computes in another precision; it is trained and saved computing in float32')
+  if (read !== whole) notes.push(OTHER_PRECISION)
   const { model, inputs, notes: changes } = textModel(read, path)
   notes.push(...changes)
   const maxLength = lengthOf(options.maxLength, limitOf(config, tokenizer), sentence.maxLength)

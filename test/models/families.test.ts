@@ -1,15 +1,20 @@
 /** The families of text networks, as PyTorch exports them: inputs, head, features, blocks. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { GraftError } from '#graft/base/errors.js'
 import type { Model } from '#graft/graph/graph.js'
 import type { Tensor as Stored } from '#graft/graph/tensor.js'
 import { attachHead, cut } from '#graft/models/attach.js'
 import { findBlocks } from '#graft/models/blocks.js'
+import { saveModelFolder } from '#graft/models/modelFolder.js'
 import { listParameters } from '#graft/models/parameters.js'
-import { textPoint } from '#graft/models/textBackbone.js'
+import { resolveTextBackbone, textPoint } from '#graft/models/textBackbone.js'
 import { findTextHead } from '#graft/models/textHead.js'
 import { textModel } from '#graft/models/textInput.js'
 import { weightFinder } from '#graft/models/weights.js'
@@ -157,4 +162,47 @@ test('what onnxruntime rounds to 8 bits while it computes becomes float32, in it
   )
   const plain = family('bert').model
   assert.equal(withoutDynamicQuantisation(plain), plain)
+})
+
+test('a model of texts that Graft saved is a backbone again, with its record, and is checked', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-text-model-'))
+  try {
+    const network = family('bertEncoder')
+    const point = textPoint(network)
+    const vocab = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`w${i}`, i]))
+    const tokenizer = {
+      added_tokens: [],
+      normalizer: null,
+      pre_tokenizer: { type: 'WhitespaceSplit' },
+      post_processor: null,
+      model: { type: 'WordLevel', vocab, unk_token: 'w3' },
+    }
+    await saveModelFolder(folder, {
+      model: attachHead(network.model, point, { classes: 2 }),
+      labels: ['bad', 'good'],
+      config: { model_type: 'bert', max_position_embeddings: 32 },
+      files: { 'tokenizer.json': JSON.stringify(tokenizer), 'tokenizer_config.json': '{"model_max_length": 20}' },
+      readme: '# A model\n',
+      record: {
+        task: 'text-classification',
+        backbone: { name: 'bert', sha256: '0', architecture: 'BertModel', features: point.features },
+        technique: 'fine-tuning',
+        data: { fingerprint: 'f' },
+        split: {},
+        seed: 1,
+        threads: 1,
+        metrics: {},
+        temperature: 1,
+        versions: {},
+      },
+    })
+    const backbone = await resolveTextBackbone(folder)
+    assert.equal(backbone.record?.technique, 'fine-tuning')
+    assert.deepEqual([backbone.architecture, backbone.maxLength, backbone.labels], ['BertModel', 20, ['bad', 'good']])
+    assert.deepEqual([backbone.head.kind, backbone.head.classes, textPoint(backbone).rank], ['linear', 2, 2])
+    await appendFile(join(folder, 'onnx', 'model.onnx'), '\0')
+    await assert.rejects(resolveTextBackbone(folder), GraftError)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
