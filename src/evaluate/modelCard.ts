@@ -177,15 +177,10 @@ function use({ report, imageSize, maxLength, temperature, task = PHOTOS }: Model
 function loading({ task = PHOTOS, report }: ModelCardData): string {
   const { call, example, outputs } = LOADING[task] ?? LOADING['text-classification']!
   const number = report.evaluation?.kind === 'number'
-  // A softmax of one number says nothing; several labels are not shares of one whole.
-  const options = number
-    ? "{ function_to_apply: 'none' }"
-    : report.evaluation?.kind === 'labels'
-      ? "{ function_to_apply: 'sigmoid', top_k: null }"
-      : ''
-  const described = number
-    ? `\n\nFor the number itself, read \`logits\` of \`AutoModelForSequenceClassification\`.`
-    : ''
+  // The pipeline takes a softmax of one number, which is always 1.
+  if (number)
+    return `${NUMBER_LOADING}\n\n${command(example)}\n\nAny onnxruntime loads \`onnx/model.onnx\`: ${outputs}.`
+  const options = report.evaluation?.kind === 'labels' ? '{ top_k: null }' : ''
   return `## How to load it
 
 In JavaScript, with [transformers.js](https://huggingface.co/docs/transformers.js) in the folder above this one (\`my-model\` is this folder):
@@ -195,16 +190,31 @@ import { pipeline } from '@huggingface/transformers'
 
 const classify = await pipeline('${task}', './my-model')
 console.log(await classify(${call}${options === '' ? '' : `, ${options}`}))
-\`\`\`${described}
-
-At the command line:
-
-\`\`\`sh
-npx graft-ml predict ./my-model ${example}
 \`\`\`
+
+${command(example)}
 
 Any onnxruntime loads \`onnx/model.onnx\`: ${outputs}.`
 }
+
+const command = (example: string): string => `At the command line:
+
+\`\`\`sh
+npx graft-ml predict ./my-model ${example}
+\`\`\``
+
+const NUMBER_LOADING = `## How to load it
+
+In JavaScript, with [transformers.js](https://huggingface.co/docs/transformers.js) in the folder above this one (\`my-model\` is this folder):
+
+\`\`\`js
+import { AutoModelForSequenceClassification, AutoTokenizer } from '@huggingface/transformers'
+
+const tokenizer = await AutoTokenizer.from_pretrained('./my-model')
+const model = await AutoModelForSequenceClassification.from_pretrained('./my-model')
+const { logits } = await model(tokenizer('A text.'))
+console.log(logits.data[0])
+\`\`\``
 
 const LOADING: Readonly<Record<string, { call: string; example: string; outputs: string }>> = {
   [PHOTOS]: {

@@ -378,6 +378,8 @@ export interface VariantRecord {
   readonly measured?:
     | {
         readonly photos: number
+        readonly unit?: string | undefined
+        readonly measure?: string | undefined
         readonly origin: string
         readonly accuracy: { readonly before: number; readonly after: number }
         readonly largestDifference: number

@@ -8,6 +8,10 @@ export interface CardVariant {
   readonly measured?:
     | {
         readonly photos: number
+        /** What these are. @default photos */
+        readonly unit?: string | undefined
+        /** What `accuracy` holds. @default accuracy */
+        readonly measure?: string | undefined
         readonly accuracy: { readonly before: number; readonly after: number }
         readonly largestDifference: number
       }
@@ -21,11 +25,12 @@ export function withVariants(card: string, variants: readonly CardVariant[]): st
   const start = card.indexOf(`${HEADING}\n`)
   const next = start < 0 ? -1 : card.indexOf('\n## ', start + HEADING.length)
   const kept = start < 0 ? card : `${card.slice(0, start)}${next < 0 ? '' : card.slice(next + 1)}`
-  const percent = (share: number) => `${(100 * share).toFixed(1)}%`
+  const shown = ({ measure, accuracy }: NonNullable<CardVariant['measured']>, when: 'before' | 'after') =>
+    measure === 'R2' ? accuracy[when].toFixed(3) : `${(100 * accuracy[when]).toFixed(1)}%`
   const rows = variants.map(({ dtype, file, bytes, measured }) => {
     const cost = measured
       ? [
-          `${percent(measured.accuracy.after)} (${percent(measured.accuracy.before)} before, ${measured.photos} photos)`,
+          `${measured.measure === undefined || measured.measure === 'accuracy' ? '' : `${measured.measure} `}${shown(measured, 'after')} (${shown(measured, 'before')} before, ${measured.photos} ${measured.unit ?? 'photos'})`,
           measured.largestDifference.toFixed(4),
         ]
       : ['not measured', 'not measured']

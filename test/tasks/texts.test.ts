@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test'
 import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from '@huggingface/transformers'
 import {
   type Evaluation,
+  exportVariant,
   featureExtraction,
   fineTuning,
   loadModel,
@@ -231,6 +232,22 @@ test('a few labels: pairs are trained on where nothing else is said, and the fol
   assert.deepEqual(await saved.predict(SHORT), await model.predict(SHORT))
   await saved.close()
   await model.close()
+})
+
+test('a smaller file is measured on the texts of the run', async () => {
+  for (const [data, measure] of [
+    ['classes.csv', 'accuracy'],
+    ['number.csv', 'R2'],
+    ['words.conll', 'entity F1'],
+  ] as const) {
+    const out = join(folder, `${data.replace('.', '-')}-feature-extraction`)
+    const { measured } = await exportVariant(out, { dtype: 'fp16' })
+    assert.equal(measured?.unit, 'texts')
+    assert.equal(measured.measure, measure)
+    assert.equal(measured.photos, COUNT)
+    assert.ok(Math.abs(measured.accuracy.after - measured.accuracy.before) < 0.05)
+    assert.match(readFileSync(join(out, 'README.md'), 'utf8'), /240 texts/)
+  }
 })
 
 test('rank compares encoders', async () => {

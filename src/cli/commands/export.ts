@@ -1,6 +1,7 @@
 /** graft export */
 import type { z } from 'zod'
 import { UsageError } from '../../base/errors.js'
+import { figureText } from '../../evaluate/figures.js'
 import { counted, percent, size } from '../../evaluate/format.js'
 import { visible } from '../../evaluate/summary.js'
 import type { ExportedTraining } from '../../tasks/anyModel/exportTraining.js'
@@ -36,13 +37,20 @@ export async function run(
   return 0
 }
 
+function measuredLine(measured: NonNullable<ExportedVariant['measured']>): string {
+  const { measure = 'accuracy', unit = 'photos', photos, origin, accuracy } = measured
+  const text = (value: number) => figureText({ value, share: measure !== 'R2' })
+  const name = measure.charAt(0).toUpperCase() + measure.slice(1)
+  return `${name} on ${counted(photos, unit.slice(0, -1))} of ${visible(origin)}: ${text(accuracy.after)}, ${text(accuracy.before)} before`
+}
+
 function variantLines({ path, bytes, converted, measured, drawn, notes }: ExportedVariant): string[] {
   const lines = [
     `${visible(path)}: ${size(bytes.after)}, ${size(bytes.before)} before (${counted(converted, 'weight')} stored smaller)`,
   ]
   if (measured)
     lines.push(
-      `Accuracy on ${counted(measured.photos, 'photo')} of ${visible(measured.origin)}: ${percent(measured.accuracy.after)}, ${percent(measured.accuracy.before)} before`,
+      measuredLine(measured),
       `Same answer for ${percent(measured.agreement)}; largest difference of a probability ${measured.largestDifference.toFixed(5)}`,
     )
   if (drawn)

@@ -13,7 +13,7 @@ export async function run(options: z.output<typeof rankSchema>, { output, signal
   const { backbones, photos, failed } = await running
   output.end()
   output.line('')
-  output.line(`On ${photos} photos; probe and k-NN by cross-validation, best first`)
+  output.line(`On ${photos} samples; probe and k-NN by cross-validation, best first`)
   const rows = backbones.map((b) => [
     b.name,
     percent(b.probe),
@@ -24,7 +24,7 @@ export async function run(options: z.output<typeof rankSchema>, { output, signal
     `${b.milliseconds.toFixed(1)} ms`,
     size(b.bytes),
   ])
-  for (const line of table([['backbone', 'probe', 'k-NN', 'LogME', 'H-score', 'LEEP', 'a photo', 'size'], ...rows]))
+  for (const line of table([['backbone', 'probe', 'k-NN', 'LogME', 'H-score', 'LEEP', 'a sample', 'size'], ...rows]))
     output.line(line)
   for (const { name, reason } of failed) output.warn(`not compared: ${name}: ${reason}`)
   output.line(`Scores that cost no training (LogME, H-score, LEEP) often disagree; trust the probe.`)

@@ -10,6 +10,7 @@ import { halfVariant, quantisedVariant } from '../../models/variants.js'
 import { writeModel } from '../../onnx/writer.js'
 import { openEngine } from '../../runtime/engine.js'
 import { compareModels, comparisonData, type ModelComparison } from '../images/compareModels.js'
+import { compareTextModels } from '../texts/compareModels.js'
 import { chooseShapes, drawInputs, type Shapes } from './draw.js'
 import { modelPath } from './source.js'
 
@@ -21,7 +22,7 @@ const ENDINGS: Readonly<Record<VariantType, string>> = { fp16: 'fp16', q8: 'quan
 
 export interface ExportVariantOptions {
   readonly dtype: VariantType
-  /** Labelled photos to measure on. @default those that the model folder says it was made from, where they are still there */
+  /** Labelled photos or texts to measure on. @default those that the model folder says it was made from, where they are still there */
   readonly data?: string | undefined
   /** Shapes of the inputs that are drawn where there are no photos. */
   readonly shape?: Shapes | undefined
@@ -37,7 +38,7 @@ export interface ExportedVariant {
   readonly bytes: { readonly before: number; readonly after: number }
   /** Weights that are stored in the smaller form. */
   readonly converted: number
-  /** On photos, where there were any. */
+  /** On photos or texts, where there were any. */
   readonly measured: (ModelComparison & { readonly origin: string }) | undefined
   /** Largest difference of an output, in parts of the largest output, on inputs drawn from the seed; where there were none. */
   readonly drawn: { readonly largestDifference: number } | undefined
@@ -70,7 +71,7 @@ export async function exportVariant(model: string, options: ExportVariantOptions
   const folder = paths.join(paths.folder(path), '..')
   const saved = (await isModelFolder(folder)) ? await loadModelFolder(folder) : undefined
   const notes: string[] = []
-  const measured = saved && (await measureOnPhotos(saved, variant, options, notes))
+  const measured = saved && (await measureOnData(saved, variant, options, notes))
   if (!saved && options.data !== undefined)
     notes.push('the model is not in a folder that Graft saved, so its classes are not known: --data is not used')
   const drawn = measured ? undefined : await measureOnDraws(source.model, variant, options, notes)
@@ -95,27 +96,34 @@ export async function exportVariant(model: string, options: ExportVariantOptions
   }
 }
 
-/** Undefined where there are no photos, which the notes say. */
-async function measureOnPhotos(
+/** Undefined where there is no data, which the notes say. */
+async function measureOnData(
   saved: LoadedModelFolder,
   variant: Model,
   { data, threads, signal }: ExportVariantOptions,
   notes: string[],
 ): Promise<ExportedVariant['measured']> {
+  const photos = saved.record.task === 'image-classification'
+  const many = photos ? 'photos' : 'texts'
   const recorded = saved.record.data.source
   const source = data ?? (typeof recorded === 'string' ? recorded : 'list')
   if (data === undefined && (source === 'list' || !(await exists(source)))) {
     notes.push(
       source === 'list'
-        ? 'the model was trained on photos that were handed over by a program, so there are none to measure on; name some with --data'
-        : `the photos that the model was trained on are no longer at ${source}; name some with --data`,
+        ? `the model was trained on ${many} that were handed over by a program, so there are none to measure on; name some with --data`
+        : `the ${many} that the model was trained on are no longer at ${source}; name some with --data`,
     )
     return undefined
   }
-  const chosen = await comparisonData(saved.labels, source, signal)
-  notes.push(...chosen.notes)
   const { format: _format, files: _files, ...record } = saved.record
   const contents = { ...saved, readme: '', record }
+  if (!photos) {
+    const { notes: said, ...found } = await compareTextModels(contents, variant, source, { threads, signal })
+    notes.push(...said)
+    return found
+  }
+  const chosen = await comparisonData(saved.labels, source, signal)
+  notes.push(...chosen.notes)
   return { ...(await compareModels(contents, variant, chosen.samples, { threads, signal })), origin: chosen.origin }
 }
 

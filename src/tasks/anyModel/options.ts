@@ -84,7 +84,8 @@ export const exportSchema = z.strictObject({
     .min(1)
     .optional()
     .meta({
-      description: 'labelled photos to measure the loss of accuracy on; those of the run, if not given and still there',
+      description:
+        'labelled photos or texts to measure the loss of accuracy on; those of the run, if not given and still there',
       ...variant,
     }),
   training: z

@@ -7,12 +7,17 @@ import type { ModelOptions } from '../trainedModel.js'
 import { imageModel } from './model.js'
 
 export interface ModelComparison {
+  /** Samples that were compared on. */
   readonly photos: number
-  /** Shares of the photos whose most probable class is their label. */
+  /** What these are. @default photos */
+  readonly unit?: 'photos' | 'texts'
+  /** What `accuracy` holds. @default accuracy, the share of the samples whose most probable class is their label */
+  readonly measure?: string
+  /** Of the model as it was, and of the smaller one. */
   readonly accuracy: { readonly before: number; readonly after: number }
-  /** Share of the photos for which both name the same class. */
+  /** Share of the samples for which both give the same answer. */
   readonly agreement: number
-  /** Over all photos and classes. */
+  /** Of a probability (or of a number), over all samples and classes. */
   readonly largestDifference: number
 }
 
