@@ -5,7 +5,6 @@
 import { GraftError } from '../../base/errors.js'
 import type { Targets } from '../../data/targets.js'
 import type { Model } from '../../graph/graph.js'
-import { byteSize } from '../../graph/tensor.js'
 import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
 import { arenaPeak } from '../../passes/memory/peak.js'
 import { type Recomputed, recompute } from '../../passes/memory/recompute.js'
@@ -140,7 +139,7 @@ function teacherBytes(teacher: Model | 'own' | undefined, network: Network, batc
   const shapes = batchShapes(network, largestShapes(network), batch)
   const { builder, value } = specialise(model, { shapes })
   for (const { name } of model.graph.outputs) builder.output(`graft.answer/${name}`, value(name))
-  return sum([...model.graph.initializers.values()], byteSize) + arenaPeak(builder.model().graph, { threads })
+  return arenaPeak(builder.model().graph, { threads })
 }
 
 function sampleBytes(network: Network, shapes: SampleShapes): number {
