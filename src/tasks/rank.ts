@@ -5,7 +5,7 @@
 
 import type { z } from 'zod'
 import { cpuCount, now } from '#platform'
-import { GraftError, messageOf } from '../base/errors.js'
+import { GraftError, messageOf, UsageError } from '../base/errors.js'
 import { type Matrix, row, softmaxRows } from '../base/matrix.js'
 import { Random } from '../base/random.js'
 import { openFeatureCache } from '../data/featureCache.js'
@@ -85,9 +85,23 @@ async function perform<T extends Trunk, D extends PreparedData>(
   const names = options.backbones ?? (await bundledBackbones(modality.kind === 'images' ? 'image' : 'text'))
   const random = new Random(options.seed, 'rank')
   const data = await modality.prepare(options, context)
+  if (data.targets.kind !== 'single-label' && data.targets.kind !== 'ordinal')
+    throw new UsageError(
+      'Backbones are ranked by how well they tell classes apart; these samples have no single class.',
+      {
+        remedy: 'Name a column with one class a sample by --label, or read it so by --target single-label.',
+      },
+    )
   const labels = labelsOf(data.targets)
   const classes = outputsOf(data.targets)
-  const chosen = stratifiedSubset(labels, classes, options.samples, random.fork('subset'))
+  // Samples without a label have nothing to be compared by.
+  const known = Int32Array.from(labels.keys()).filter((i) => labels[i]! >= 0)
+  const chosen = stratifiedSubset(
+    Int32Array.from(known, (i) => labels[i]!),
+    classes,
+    options.samples,
+    random.fork('subset'),
+  ).map((k) => known[k]!)
   const subset: Subset = { labels: Int32Array.from(chosen, (i) => labels[i]!), classes }
   const threads = options.threads ?? cpuCount()
   const engine = await openEngine({ threads, signal: context.signal })

@@ -255,6 +255,9 @@ test('rank compares encoders', async () => {
   const { backbones } = await rank({ data: join(folder, 'classes.csv'), backbones: [backbone, other], samples: 100 })
   assert.equal(backbones.length, 2)
   for (const { probe } of backbones) assert.ok(probe > 0.5, `${probe}`)
+  await assert.rejects(async () => {
+    await rank({ data: join(folder, 'labels.csv'), backbones: [backbone] })
+  }, /have no single class/)
 })
 
 test('the command line: photos or texts by looking, predictions of arguments, lines and files', async () => {
