@@ -46,6 +46,10 @@ export interface EvaluateOptions {
   readonly label?: string | undefined
   readonly pair?: string | undefined
   readonly splitColumn?: string | undefined
+  /** Encoding of files of texts. @default UTF-8 or UTF-16, else windows-1252 */
+  readonly encoding?: string | undefined
+  /** Which subset of a Hugging Face data set that has several. */
+  readonly subset?: string | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }

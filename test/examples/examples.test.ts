@@ -33,6 +33,13 @@ test('train a folder, then predict with the model', () => {
   for (const line of predicted) assert.match(line, /\.jpg shoes 0\.\d+/)
 })
 
+test('train on a table of texts', () => {
+  const said = run('trainOnTexts', resolve('examples/reviews/reviews.csv'), 'text-model')
+  assert.match(said, /Texts are read from "text", by its name\./)
+  assert.ok(Number(/accuracy (\d\.\d+) on 24 texts/.exec(said)?.[1]) >= 0.6, said)
+  assert.match(said, /positive [01]\.\d+\n$/)
+})
+
 test('techniques with their options', () => {
   const lines = run('techniques', EXAMPLES).trim().split('\n')
   assert.equal(lines.length, 3)

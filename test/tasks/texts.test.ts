@@ -320,6 +320,6 @@ test('data that cannot be learnt from are refused with the reason', async () => 
       { text: 'good film', label: 'a' },
       { text: 'bad film', label: 'a' },
     ],
-    /needs two classes at least/,
+    /expected at least two classes/,
   )
 })

@@ -23,6 +23,8 @@ export async function run(
       label: options.label,
       pair: options.pair,
       splitColumn: options.splitColumn,
+      encoding: options.encoding,
+      subset: options.subset,
       strict: options.strict,
       signal,
       onProgress(done, total) {

@@ -48,7 +48,7 @@ async function predictTexts(model: TextModel, options: Options, { signal }: Comm
 
 /** Of each argument: a file's texts, the lines of standard input, or the text itself. */
 async function* textsOf(
-  { photos: given, text, pair, strict }: Options,
+  { photos: given, text, pair, encoding, strict }: Options,
   signal: AbortSignal,
   teller: Teller,
 ): AsyncGenerator<SampleTable<TextSample>> {
@@ -70,8 +70,9 @@ async function* textsOf(
       labels: false,
       strict,
       signal,
-      ...(text === undefined ? {} : { text }),
-      ...(pair === undefined ? {} : { pair }),
+      text,
+      pair,
+      encoding,
     })
     for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') teller.failed(id, reason)
     yield dataset.samples

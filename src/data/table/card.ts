@@ -1,5 +1,5 @@
 /**
- * What a folder in the shape of a Hugging Face data set says of itself: its configurations, their files and parts, and the
+ * What a folder in the shape of a Hugging Face data set says of itself: its subsets, their files and parts, and the
  * names of classes; from the YAML at the head of `README.md` (the dataset card) and from `dataset_infos.json`.
  */
 import { parse } from 'yaml'
@@ -17,7 +17,7 @@ export interface CardFiles {
 }
 
 export interface Card {
-  /** Which files belong to the configuration; undefined where the card does not say. */
+  /** Which files belong to the subset; undefined where the card does not say. */
   readonly files: readonly CardFiles[] | undefined
   readonly classNames: ReadonlyMap<string, readonly string[]>
   /** Sentences for a person. */
@@ -25,16 +25,16 @@ export interface Card {
 }
 
 /**
- * @param config which configuration, where there are several
+ * @param subset which one, where there are several (the card calls them configurations)
  * @throws UsageError where it is not there, or where it has to be named; GraftError where the YAML cannot be read
  */
-export async function readCard(root: string, config: string | undefined): Promise<Card> {
+export async function readCard(root: string, subset: string | undefined): Promise<Card> {
   const head = await cardHead(root)
   const infos = await datasetInfos(root)
   const configs = (Array.isArray(head.configs) ? head.configs : []).filter(isObject)
   const described = (Array.isArray(head.dataset_info) ? head.dataset_info : [head.dataset_info]).filter(isObject)
   const named = configs.filter((entry) => entry.data_files !== undefined)
-  const chosen = chooseConfig(root, named.length > 0 ? named : described, config)
+  const chosen = chooseConfig(root, named.length > 0 ? named : described, subset)
   const name = chosen === undefined ? undefined : String(chosen.config_name)
   const features = (described.find((entry) => nameOf(entry) === name) ?? described[0])?.features
   const info = isObject(infos) ? ((name === undefined ? undefined : infos[name]) ?? Object.values(infos)[0]) : undefined
@@ -44,7 +44,7 @@ export async function readCard(root: string, config: string | undefined): Promis
       ...classNamesOfFeatures(isObject(info) ? info.features : undefined),
       ...classNamesOfCard(features),
     ]),
-    notes: name === undefined || named.length < 2 ? [] : [`Of the configurations of ${root}, ${name} is read.`],
+    notes: name === undefined || named.length < 2 ? [] : [`Of the subsets of ${root}, ${name} is read.`],
   }
 }
 
@@ -86,18 +86,15 @@ function chooseConfig(root: string, configs: readonly Entry[], wanted: string | 
   if (wanted !== undefined) {
     const found = configs[names.indexOf(wanted)]
     if (found !== undefined) return found
-    throw new UsageError(
-      `${root}: has no configuration ${JSON.stringify(wanted)}; found ${list(names, 20) || 'none'}`,
-      {
-        remedy: names.length === 0 ? 'Leave it out.' : 'Name one of these.',
-      },
-    )
+    throw new UsageError(`${root}: has no subset ${JSON.stringify(wanted)}; found ${list(names, 20) || 'none'}`, {
+      remedy: names.length === 0 ? 'Leave it out.' : 'Name one of these.',
+    })
   }
   if (configs.length < 2) return configs[0]
   const usual = configs.find((entry) => entry.default === true) ?? configs[names.indexOf('default')]
   if (usual !== undefined) return usual
-  throw new UsageError(`${root}: has the configurations ${list(names, 20)}`, {
-    remedy: `Say which one to read: config: ${JSON.stringify(names[0])}.`,
+  throw new UsageError(`${root}: has the subsets ${list(names, 20)}`, {
+    remedy: `Say which one to read: --subset ${names[0]}.`,
   })
 }
 

@@ -19,8 +19,8 @@ export interface OpenedTables {
 }
 
 export interface FolderOptions extends TableOptions {
-  /** The configuration of a Hugging Face data set, where it has several. */
-  readonly config?: string | undefined
+  /** Which subset (configuration) of a Hugging Face data set that has several. */
+  readonly subset?: string | undefined
   /** False where the texts need no classes. */
   readonly labels?: boolean | undefined
 }
@@ -72,7 +72,7 @@ async function openDataFiles(
   data: readonly DataFile[],
   options: FolderOptions,
 ): Promise<OpenedTables> {
-  const card = await readCard(root, options.config)
+  const card = await readCard(root, options.subset)
   const { chosen, notes } = chooseFiles(root, data, card)
   const formats = [...new Set(chosen.map(({ format }) => format))]
   if (formats.length > 1)

@@ -46,8 +46,8 @@ export interface TextsOptions {
   readonly quotes?: boolean | undefined
   /** Whether the first row of a CSV names the columns. Default: found out. */
   readonly header?: boolean | undefined
-  /** Configuration of a Hugging Face data set that has several. */
-  readonly config?: string | undefined
+  /** Which subset (configuration) of a Hugging Face data set that has several. */
+  readonly subset?: string | undefined
   /** Bytes of texts that are held in memory; what is above that lies in a temporary file. Default 64 MiB. */
   readonly inMemory?: number | undefined
   readonly signal?: AbortSignal | undefined

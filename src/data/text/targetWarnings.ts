@@ -53,8 +53,8 @@ function unused(classes: readonly string[], targets: Targets): string[] {
 }
 
 /**
- * @throws GraftError where nothing can be trained: no labels, fewer than two classes or numbers, or a class that only the parts
- *   for validation and test have
+ * @throws GraftError where nothing can be trained: no labels, fewer than two classes or numbers, or (of one class a text) a class
+ *   that no text to train on has
  */
 export function checkTextsTrainable(dataset: TextDataset): void {
   const name = dataset.origin ?? 'the list'
@@ -74,16 +74,18 @@ export function checkTextsTrainable(dataset: TextDataset): void {
       remedy: 'Name another column with --label.',
     })
   }
-  const everywhere = classFrequencies(targets)
-  const present = trained.classes.filter((_, i) => everywhere[i]! > 0)
+  const counts = classFrequencies(trained)
+  const present = trained.classes.filter((_, i) => counts[i]! > 0)
   if (present.length < (trained.kind === 'multi-label' ? 1 : 2)) {
     const found = present.length === 0 ? 'no labels' : `one class only (${present[0]})`
-    throw new GraftError(`${name}: ${found}, expected at least two classes`, { remedy: 'Add texts of another class.' })
+    throw new GraftError(`${name}: ${found} to train on, expected at least two classes`, {
+      remedy: 'Add texts of another class, or name another column with --label.',
+    })
   }
-  const counts = classFrequencies(trained)
-  const missing = trained.classes.filter((_, i) => counts[i] === 0 && everywhere[i]! > 0)
+  if (trained.kind === 'multi-label' || trained.kind === 'token-labels') return
+  const missing = trained.classes.filter((_, i) => counts[i] === 0)
   if (missing.length > 0)
     throw new GraftError(`${name}: no training text of ${list(missing)}`, {
-      remedy: 'Add texts of it to train, or remove it from the other parts.',
+      remedy: 'Add texts of it to train, or remove it from the classes and from the other parts.',
     })
 }

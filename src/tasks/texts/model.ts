@@ -255,17 +255,19 @@ async function labelledTexts(
   labels: readonly string[],
   target: Targets['kind'],
   data: LabelledData,
-  { text, label, pair, splitColumn, strict, signal }: EvaluateOptions,
+  { text, label, pair, splitColumn, encoding, subset, strict, signal }: EvaluateOptions,
 ): Promise<TextDataset> {
   if (typeof data === 'object' && 'kind' in data) {
     if (data.kind === 'texts') return data
     throw new UsageError('This model reads texts, and was given photos.', { remedy: 'Give labelled texts.' })
   }
   return texts(data as string | readonly (TextItem | string)[], {
-    ...(text === undefined ? {} : { text }),
-    ...(label === undefined ? {} : { label }),
-    ...(pair === undefined ? {} : { pair }),
-    ...(splitColumn === undefined ? {} : { split: splitColumn }),
+    text,
+    label,
+    pair,
+    split: splitColumn,
+    encoding,
+    subset,
     target,
     ...(target === 'number' ? {} : { classes: labels }),
     strict: strict ?? false,

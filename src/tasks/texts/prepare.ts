@@ -1,15 +1,14 @@
 /** From what the user gave to texts that can be trained on: opened, columns and labels told, copies found. */
 import { paths, sha256 } from '#platform'
-import { GraftError, UsageError } from '../../base/errors.js'
-import { countOf, type Targets } from '../../data/targets.js'
+import { UsageError } from '../../base/errors.js'
 import { findTextDuplicates } from '../../data/text/duplicates.js'
 import { textContent, textFingerprint } from '../../data/text/fingerprint.js'
 import type { TextItem, TextsOptions } from '../../data/text/options.js'
+import { splitsOf } from '../../data/text/samples.js'
+import { checkTextsTrainable } from '../../data/text/targetWarnings.js'
 import { texts } from '../../data/text/texts.js'
 import type { SampleTable, TextDataset, TextSample } from '../../data/text/types.js'
-import type { Split } from '../../data/types.js'
 import type { RunContext } from '../../techniques/run/run.js'
-import { countsAt } from '../training/divide.js'
 import type { DataChoice, PreparedData } from '../training/modality.js'
 
 export interface PreparedTexts extends PreparedData {
@@ -34,7 +33,7 @@ export function columnsOf(options: Omit<DataChoice, 'strict'>): TextsOptions {
     ...(normaliseLabels === undefined ? {} : { normaliseLabels }),
     ...(separator === undefined ? {} : { separator }),
     ...(encoding === undefined ? {} : { encoding }),
-    ...(subset === undefined ? {} : { config: subset }),
+    ...(subset === undefined ? {} : { subset }),
   }
 }
 
@@ -56,21 +55,12 @@ export async function prepareTexts(
       remedy: 'Name the column of the labels with --label.',
     })
   for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') emit({ type: 'skipped', id, reason })
-  const splits: (Split | undefined)[] = []
-  const contents: string[] = []
+  checkTextsTrainable(dataset)
   const progress = context.progress('data', samples.length, 'texts')
-  for (const sample of samples) {
-    splits.push(sample.split)
-    contents.push(sha256(textContent(sample)).slice(0, 40))
-    if (splits.length % 1000 === 0) {
-      signal.throwIfAborted()
-      progress.set(splits.length)
-    }
-  }
+  const duplicates = await findTextDuplicates(dataset, { signal, onProgress: (done) => progress.set(done) })
   progress.set(samples.length)
-  checkLearnable(name, targets, splits)
-  const copies = await findTextDuplicates(dataset, { signal })
-  const warnings = [...dataset.warnings, ...copies.warnings]
+  const splits = splitsOf(samples)
+  const warnings = [...dataset.warnings, ...duplicates.warnings]
   for (const warning of warnings) context.warn(warning)
   return {
     samples,
@@ -78,8 +68,8 @@ export async function prepareTexts(
     length: samples.length,
     targets,
     idOf: (position) => samples.at(position)?.id ?? `#${position}`,
-    contents,
-    groups: copies.groupOf,
+    contents: Array.from(samples, contentOf),
+    groups: duplicates.groupOf,
     splits,
     given: new Set(splits.flatMap((split) => split ?? [])),
     fingerprint: await textFingerprint(dataset),
@@ -107,33 +97,7 @@ async function opened(source: TextSource, options: DataChoice, context: RunConte
   })
 }
 
-/** @throws GraftError where there is nothing to learn */
-function checkLearnable(name: string, targets: Targets, splits: readonly (Split | undefined)[]): void {
-  const train = Array.from({ length: countOf(targets) }, (_, i) => i).filter(
-    (i) => splits[i] === undefined || splits[i] === 'train',
-  )
-  if (train.length === 0)
-    throw new GraftError(`${name}: it has no texts to train on, only ${[...new Set(splits)].join(', ')}.`, {
-      remedy: 'Add rows whose part is "train", or leave the column out.',
-    })
-  if (targets.kind === 'number') return
-  const counts = countsAt(targets, train)
-  const present = targets.classes.filter((_, c) => counts[c]! > 0)
-  if (targets.kind === 'multi-label') {
-    if (present.length === 0)
-      throw new GraftError(`${name}: none of the texts to train on has a label.`, {
-        remedy: 'Check the column of the labels.',
-      })
-    return
-  }
-  if (present.length < 2)
-    throw new GraftError(
-      `${name}: ${present.length === 0 ? 'no text to train on has a label' : `all labels to train on are "${present[0]}"`}; a classifier needs two classes at least.`,
-      { remedy: 'Check the column of the labels (--label), or add texts of another class.' },
-    )
-  const empty = targets.classes.filter((_, c) => counts[c] === 0)
-  if (empty.length > 0 && targets.kind !== 'token-labels')
-    throw new GraftError(`${name}: no text to train on has the label ${empty.slice(0, 5).join(', ')}.`, {
-      remedy: 'Add texts of it to the part to train on, or remove it from the others.',
-    })
+/** By which features are kept. */
+function contentOf(sample: TextSample): string {
+  return sha256(textContent(sample)).slice(0, 40)
 }

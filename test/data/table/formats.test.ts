@@ -342,15 +342,15 @@ test('a folder in the shape of a Hugging Face data set: its card says files, par
   )
   assert.deepEqual([...opened.tables[0]!.classNames], [['label', ['negative', 'positive']]])
   assert.match(opened.notes.join(' '), /default is read/)
-  const small = await openFolder(folder, { config: 'small' })
+  const small = await openFolder(folder, { subset: 'small' })
   assert.deepEqual(
     small.tables.map(({ name }) => name),
     ['small/part.jsonl'],
   )
   assert.deepEqual([...small.tables[0]!.classNames], [['label', ['bad']]])
-  await assert.rejects(openFolder(folder, { config: 'large' }), /has no configuration "large"; found default, small/)
+  await assert.rejects(openFolder(folder, { subset: 'large' }), /has no subset "large"; found default, small/)
   write(folder, 'README.md', CARD.replace('config_name: default', 'config_name: other'))
-  await assert.rejects(openFolder(folder), /has the configurations other, small/)
+  await assert.rejects(openFolder(folder), /has the subsets other, small/)
   write(folder, 'README.md', '---\na: [\n---\n')
   await assert.rejects(openFolder(folder), /README\.md: the YAML at its head cannot be read/)
   write(folder, 'README.md', CARD.replaceAll('data/', 'gone/'))
