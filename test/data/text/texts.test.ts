@@ -469,7 +469,10 @@ test('half a letter becomes the sign for a lost one', async () => {
 
 test('what cannot be trained on is said', async () => {
   const check = async (content: string, options: TextsOptions = {}) => checkTextsTrainable(await csv(content, options))
-  await assert.rejects(check(rows('text,label', 'a,x', 'b,x')), /one class only \(x\) to train on, expected at least two classes/)
+  await assert.rejects(
+    check(rows('text,label', 'a,x', 'b,x')),
+    /one class only \(x\) to train on, expected at least two classes/,
+  )
   await assert.rejects(check(rows('text,label,split', 'a,x,train', 'b,y,test', 'c,z,train')), /no training text of y/)
   await assert.rejects(
     check(rows('text,price', 'a,7', 'b,7'), { label: 'price', target: 'number' }),
