@@ -71,6 +71,9 @@ export {
   type RsLoraOptions,
   rsLora,
 } from './models/adapters/index.js'
+export type { LowRankOptions, LowRankSize } from './models/adapters/lowRank.js'
+export type { MethodName } from './models/adapters/method.js'
+export type { Pattern } from './models/adapters/targets.js'
 export type { Head } from './models/head.js'
 export type { InspectedBlock, OperatorCount } from './models/inspect.js'
 export type { Parameter, ParameterRole } from './models/parameters.js'
@@ -101,6 +104,7 @@ export type {
 export { type CompareOptions, type Comparison, compare } from './tasks/compare/compare.js'
 export type { ModelComparison } from './tasks/images/compareModels.js'
 export type { ImageModel, PhotoEvaluation, PhotoResult } from './tasks/images/model.js'
+export type { TextUse } from './tasks/inspect.js'
 export { type FileInspection, inspectFile } from './tasks/inspect.js'
 export { loadModel, type Model } from './tasks/loadModel.js'
 export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/rank.js'
@@ -153,6 +157,14 @@ export {
   type TransferResult,
   transfer,
 } from './tasks/transfer.js'
+export type { BiTuningOptions } from './techniques/fineTuning/methods/biTuning.js'
+export type { CoTuningOptions } from './techniques/fineTuning/methods/coTuning.js'
+export type { DeltaOptions } from './techniques/fineTuning/methods/delta.js'
+export type { L2spOptions } from './techniques/fineTuning/methods/l2sp.js'
+export type { SharpnessOptions } from './techniques/fineTuning/methods/sharpness.js'
+export type { SpectralShrinkageOptions } from './techniques/fineTuning/methods/spectralShrinkage.js'
+export type { StochasticNormOptions } from './techniques/fineTuning/methods/stochasticNorm.js'
+export type { WiseFtOptions } from './techniques/fineTuning/methods/wiseFt.js'
 export { AbortedError } from './techniques/run/aborted.js'
 export type { EventOf, PhaseName, RunEvent } from './techniques/run/events.js'
 export type { Run } from './techniques/run/run.js'

@@ -88,6 +88,7 @@ function apart({ context, trunk }: Workspace, { choice: { chosen }, parts }: Fin
   const { files, form, reason } = adapterFiles(chosen.adapter, trained, {
     task: parts.task,
     backbone: trunk.backbone.source?.hub ?? trunk.backbone.name,
+    encoder: trunk.backbone.head.kind === 'none',
   })
   context.decide('adapter files', form, reason)
   return files

@@ -21,15 +21,16 @@ const FOLDER = 'adapter'
  *
  * @param trained adapter and head
  * @param task what the model folder is for
+ * @param encoder whether the backbone came without a head: in PyTorch too its modules then stand at the top, in no wrapper
  */
 export function adapterFiles(
   adapter: AppliedAdapter,
   trained: ReadonlyMap<string, Tensor>,
-  { task, backbone }: { readonly task: string; readonly backbone: string },
+  { task, backbone, encoder }: { readonly task: string; readonly backbone: string; readonly encoder: boolean },
 ): AdapterFiles {
   const weight = trained.get(HEAD_WEIGHT)
   const bias = trained.get(HEAD_BIAS)
-  const taskType = TASK_TYPES[task]
+  const taskType = encoder && TASK_TYPES[task] !== undefined ? 'FEATURE_EXTRACTION' : TASK_TYPES[task]
   try {
     const { config, weights } = writePeft(adapter, trained, {
       ...(weight && bias ? { modulesToSave: { classifier: { weight, bias } } } : {}),
