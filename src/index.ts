@@ -77,6 +77,7 @@ export type { Pattern } from './models/adapters/targets.js'
 export type { Head } from './models/head.js'
 export type { InspectedBlock, OperatorCount } from './models/inspect.js'
 export type { Parameter, ParameterRole } from './models/parameters.js'
+export type { Pooling } from './models/pooling.js'
 export type { HostTensor } from './runtime/types.js'
 export {
   type CheckedGradient,
