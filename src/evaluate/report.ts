@@ -11,13 +11,13 @@ import { curves } from './report/curves.js'
 import type { ReportData } from './report/data.js'
 import { dataSummary, skipped } from './report/dataSummary.js'
 import { headline } from './report/headline.js'
-import { type Html, html, textOf, trusted } from './report/html.js'
+import { type Html, html } from './report/html.js'
 import { labelErrors, mistakes } from './report/mistakes.js'
+import { renderPage } from './report/page.js'
 import { type Section, section } from './report/parts.js'
 import { reproduction } from './report/reproduction.js'
 import { resources } from './report/resources.js'
 import { scatter } from './report/scatter.js'
-import { STYLE } from './report/style.js'
 import { warnings } from './report/warnings.js'
 
 export type * from './report/data.js'
@@ -39,8 +39,6 @@ const SECTIONS: readonly (readonly [id: string, title: string, body: (data: Repo
   ['reproduction', 'Do it again', reproduction],
 ]
 
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
 /** The whole page, as the text of `report.html`. */
 export function renderReport(data: ReportData): string {
   const sections: Section[] = []
@@ -48,18 +46,9 @@ export function renderReport(data: ReportData): string {
     const content = body(data)
     if (content !== undefined) sections.push(section(id, title, content))
   }
-  return textOf(html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${trusted(POLICY)}">
-<meta name="color-scheme" content="light dark">
-<title>${data.title}</title>
-<style>${trusted(STYLE)}</style>
-</head>
-<body>
-<header>
+  return renderPage(
+    data.title,
+    html`<header>
 <h1><bdi>${data.title}</bdi></h1>
 <p class="lead">${data.summary}</p>
 ${headline(data)}
@@ -73,8 +62,6 @@ ${body}
 </section>
 `,
 )}</main>
-${data.footer !== undefined && html`<footer>${data.footer}</footer>`}
-</body>
-</html>
-`)
+${data.footer !== undefined && html`<footer>${data.footer}</footer>`}`,
+  )
 }

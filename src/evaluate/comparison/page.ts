@@ -1,9 +1,9 @@
 /** A comparison as one page: the table, what each method reached, and what that cost. No scripts, nothing from the network. */
 import { duration, percent, size } from '../format.js'
 import { barChart, costChart } from '../plots.js'
-import { type Html, html, textOf, trusted } from '../report/html.js'
+import { type Html, html } from '../report/html.js'
+import { renderPage } from '../report/page.js'
 import { figure, table } from '../report/parts.js'
-import { STYLE } from '../report/style.js'
 import type { ComparedMethod } from './summarise.js'
 
 export interface ComparisonPage {
@@ -12,8 +12,6 @@ export interface ComparisonPage {
   readonly methods: readonly ComparedMethod[]
   readonly failed: readonly { readonly name: string; readonly reason: string }[]
 }
-
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 export function valueText({ value, share }: Pick<ComparedMethod, 'value' | 'share'>): string {
   return share ? percent(value) : String(Number(value.toPrecision(3)))
@@ -38,18 +36,9 @@ export function comparisonPage({ data, methods, failed }: ComparisonPage): strin
   const what = first?.figure ?? 'accuracy'
   const intervals =
     seeds > 1 ? `95% interval of the mean over ${seeds} seeds` : `95% interval from ${first?.n ?? 0} test samples`
-  return textOf(html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${trusted(POLICY)}">
-<meta name="color-scheme" content="light dark">
-<title>Ways to train on ${data}</title>
-<style>${trusted(STYLE)}</style>
-</head>
-<body>
-<header>
+  return renderPage(
+    html`Ways to train on ${data}`,
+    html`<header>
 <h1>Ways to train on <bdi>${data}</bdi></h1>
 <p class="lead">${best && html`Highest ${what}: <strong>${best.name}</strong>, ${valueText(best)} (${rangeText(best)}; ${intervals}). Where intervals overlap, the data do not tell which is better.`}</p>
 </header>
@@ -79,10 +68,8 @@ ${figure(
 )}
 </section>
 ${failed.length > 0 && html`<section id="failed"><h2>Left out</h2><ul>${failed.map(({ name, reason }) => html`<li><strong>${name}</strong>: ${reason}</li>`)}</ul></section>`}
-</main>
-</body>
-</html>
-`)
+</main>`,
+  )
 }
 
 function figuresTable(methods: readonly ComparedMethod[], what: string): Html {
