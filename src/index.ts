@@ -23,6 +23,7 @@ export type { ClassEvaluation, ClassFigures, Evaluation, OrderFigures } from './
 export type { Difference, Interval } from './evaluate/intervals.js'
 export type { AccuracyPoint, LabelCurve } from './evaluate/labelCurve.js'
 export type { Estimate, LabelsNeeded } from './evaluate/learningCurve.js'
+export type { PartFigures } from './evaluate/oldAndNew.js'
 export type {
   Baseline,
   Benefits,

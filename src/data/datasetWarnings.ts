@@ -68,14 +68,14 @@ export function likeness(name: string): string {
     .toLowerCase()
 }
 
-/** @throws GraftError where a classifier cannot be trained: fewer than two classes, or a class without training photos. */
-export function checkTrainable(dataset: ImageDataset): void {
+/** @throws GraftError where a classifier cannot be trained: fewer classes than are needed, or a class without training photos. */
+export function checkTrainable(dataset: ImageDataset, fewest = 2): void {
   const name = dataset.origin ?? 'the list'
   const counts = classCounts(dataset.classes, dataset.samples)
   const present = dataset.classes.filter((_, i) => counts[i]! > 0)
-  if (present.length < 2) {
+  if (present.length < fewest) {
     const found = present.length === 0 ? 'no labels' : `one class only (${present[0]})`
-    throw new GraftError(`${name}: ${found}, expected at least two classes`, {
+    throw new GraftError(`${name}: ${found}, expected at least ${fewest === 1 ? 'one class' : 'two classes'}`, {
       remedy: 'Add a second folder of photos, for instance of everything that is not the first.',
     })
   }

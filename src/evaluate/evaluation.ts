@@ -10,6 +10,7 @@ import type { NumberEvaluation } from './evaluateNumber.js'
 import type { WordsEvaluation } from './evaluateWords.js'
 import { bootstrapInterval, type Interval, macroF1Interval, wilsonInterval } from './intervals.js'
 import { accuracy, classScores, confusionMatrix, logLoss, macroF1, topKAccuracy } from './metrics.js'
+import type { PartFigures } from './oldAndNew.js'
 
 export interface ClassFigures {
   readonly name: string
@@ -56,6 +57,10 @@ export interface ClassEvaluation {
   readonly confusion: readonly (readonly number[])[]
   /** Where the classes have an order. */
   readonly order?: OrderFigures
+  /** Of a model that was trained further: samples of the classes that it knew before. */
+  readonly old?: PartFigures
+  /** The same of the classes that were added. */
+  readonly new?: PartFigures
 }
 
 /**

@@ -48,6 +48,7 @@ function headline(data: ReportData): SummaryLine[] {
   const lines: SummaryLine[] = [
     { kind: 'headline', text: `${main} (95% interval ${intervalText(figure)})` },
     text(more(evaluation)),
+    ...parts(evaluation, many),
   ]
   if (baselines.length > 0) {
     lines.push(
@@ -57,6 +58,24 @@ function headline(data: ReportData): SummaryLine[] {
     )
   }
   return lines
+}
+
+/** A line each for the classes that a model knew before and those that were added. */
+function parts(evaluation: Evaluation, many: string): SummaryLine[] {
+  if (evaluation.kind !== 'classes') return []
+  const named = [
+    ['Old classes', evaluation.old],
+    ['New classes', evaluation.new],
+  ] as const
+  return named.flatMap(([name, part]) =>
+    part === undefined
+      ? []
+      : [
+          text(
+            `${name}: ${percent(part.accuracy)} of ${grouped(part.n)} ${many} (${percentInterval(part.accuracyInterval)})`,
+          ),
+        ],
+  )
 }
 
 /** The second line. */

@@ -30,6 +30,8 @@ export const recordContents = z.looseObject({
   metrics: z.record(z.string(), z.unknown()),
   /** Scores are softmax(logits / temperature). */
   temperature: z.number().positive(),
+  /** Trained further with the classes that it knew: SHA-256 of the model before, and these classes. */
+  continued: z.object({ from: z.string(), labels: z.array(z.string()) }).optional(),
   /** Of Graft, Node and onnxruntime. */
   versions: z.record(z.string(), z.string()),
 })

@@ -222,10 +222,15 @@ test('a few labels: pairs are trained on where nothing else is said, and the fol
   const rest = list.filter((one) => !few.includes(one))
   const out = join(folder, 'few')
   const { model, report, evaluation } = await transfer({ data: await texts(few), backbone, threads: 1, rounds: 4, out })
-  // Nothing could be spared to measure on.
-  assert.equal(evaluation, undefined)
-  assert.match(report.summary, /^SetFit/)
-  assert.match(report.candidates?.reason ?? '', /too few to hold any out/)
+  // Nothing could be spared to measure on: both are cross-validated, and the better is kept.
+  assert.equal(evaluation?.split, 'cross-validation (which also chose the model)')
+  assert.equal(evaluation.n, 24)
+  const [probe, pairs] = report.candidates?.items ?? []
+  assert.deepEqual([probe?.name, pairs?.name], ['Linear probe', 'SetFit'])
+  assert.equal(pairs!.kept, !probe!.kept)
+  const [kept, other] = pairs!.kept ? [pairs!, probe!] : [probe!, pairs!]
+  assert.ok(kept.accuracy >= other.accuracy, `${kept.accuracy} ${other.accuracy}`)
+  assert.match(report.candidates?.reason ?? '', /SetFit was (not )?better than a probe by cross-validation/)
   const measured = await model.evaluate(rest)
   assert.ok((measured.accuracy ?? 0) > 0.6, `${measured.accuracy}`)
   const saved = await loadModel(out)

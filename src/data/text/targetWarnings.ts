@@ -56,7 +56,7 @@ function unused(classes: readonly string[], targets: Targets): string[] {
  * @throws GraftError where nothing can be trained: no labels, fewer than two classes or numbers, or (of one class a text) a class
  *   that no text to train on has
  */
-export function checkTextsTrainable(dataset: TextDataset): void {
+export function checkTextsTrainable(dataset: TextDataset, fewest = 2): void {
   const name = dataset.origin ?? 'the list'
   const { targets } = dataset
   if (targets === undefined)
@@ -76,11 +76,14 @@ export function checkTextsTrainable(dataset: TextDataset): void {
   }
   const counts = classFrequencies(trained)
   const present = trained.classes.filter((_, i) => counts[i]! > 0)
-  if (present.length < (trained.kind === 'multi-label' ? 1 : 2)) {
+  if (present.length < (trained.kind === 'multi-label' ? 1 : fewest)) {
     const found = present.length === 0 ? 'no labels' : `one class only (${present[0]})`
-    throw new GraftError(`${name}: ${found} to train on, expected at least two classes`, {
-      remedy: 'Add texts of another class, or name another column with --label.',
-    })
+    throw new GraftError(
+      `${name}: ${found} to train on, expected at least ${fewest === 1 ? 'one class' : 'two classes'}`,
+      {
+        remedy: 'Add texts of another class, or name another column with --label.',
+      },
+    )
   }
   if (trained.kind === 'multi-label' || trained.kind === 'token-labels') return
   const missing = trained.classes.filter((_, i) => counts[i] === 0)

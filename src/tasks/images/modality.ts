@@ -1,9 +1,11 @@
 /** Photos as the data of a training run. */
 import { encodeThumbnail, toBase64 } from '#platform'
+import { InternalError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
 import { augmentPolicy } from '../../data/augment.js'
 import { CORRUPTIONS, type Corruption, corrupt } from '../../data/corruptions.js'
 import { loadBytes } from '../../data/load.js'
+import type { Targets } from '../../data/targets.js'
 import type { ImageDataset } from '../../data/types.js'
 import type { Feed, FeedChoice, Modality, SourceOptions } from '../training/modality.js'
 import { openExtractor } from './features.js'
@@ -34,6 +36,7 @@ export function imageModality(source: string | ImageDataset): Modality<ImageTrun
     origin: typeof source === 'string' ? source : source.origin,
     openTrunk,
     prepare: (options, context) => prepareData(source, options, context),
+    withTargets: withLabels,
     feed: async (trunk, data, options) => imageFeed(trunk, data, options),
     folder: ({ backbone, transform }) => ({
       task: 'image-classification',
@@ -42,6 +45,13 @@ export function imageModality(source: string | ImageDataset): Modality<ImageTrun
       inputSize: [transform.height, transform.width],
     }),
   }
+}
+
+function withLabels(data: PreparedPhotos, targets: Targets): PreparedPhotos {
+  if (targets.kind !== 'single-label') throw new InternalError(`photos have one class each, not ${targets.kind}`)
+  const { classes, labels } = targets
+  const samples = data.dataset.samples.map((sample, i) => ({ ...sample, label: labels[i]! }))
+  return { ...data, targets, dataset: { ...data.dataset, classes, samples } }
 }
 
 const THUMBNAIL_EDGE = 96

@@ -8,6 +8,7 @@ import { type ImageItem, images } from '../../data/images.js'
 import { type ImageTransform, imageTransform } from '../../data/transform.js'
 import type { ImageDataset, ImageSample, SkippedFile } from '../../data/types.js'
 import { type ClassEvaluation, evaluate } from '../../evaluate/evaluation.js'
+import { withOldAndNew } from '../../evaluate/oldAndNew.js'
 import { PIXELS } from '../../models/imageInput.js'
 import { type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
 import { floats } from '../../runtime/types.js'
@@ -177,7 +178,8 @@ async function evaluateModel(
     at += part.length
   }
   const probabilities = softmaxRows(all, record.temperature)
-  return { ...evaluate(probabilities, truth, labels, new Random(record.seed, 'evaluation')), split, skipped }
+  const figures = evaluate(probabilities, truth, labels, new Random(record.seed, 'evaluation'))
+  return { ...withOldAndNew(figures, record.continued?.labels), split, skipped }
 }
 
 /** Labelled photos with the model's classes, in its order. */

@@ -16,7 +16,7 @@ export interface PreparedPhotos extends PreparedData {
 /** Opens a source, or takes a data set that is open; reads every photo once. */
 export async function prepareData(
   source: string | ImageDataset,
-  options: { readonly strict: boolean },
+  options: { readonly strict: boolean; readonly keepClasses?: boolean },
   context: RunContext,
 ): Promise<PreparedPhotos> {
   const { signal, emit } = context
@@ -35,7 +35,8 @@ export async function prepareData(
   })
   const { dataset, scan } = withoutUnreadable(opened, scanned)
   for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') emit({ type: 'skipped', id, reason })
-  checkTrainable(dataset)
+  // A class may be added to those that the model knows.
+  checkTrainable(dataset, options.keepClasses === true ? 1 : 2)
   const duplicates = findDuplicates(dataset, scan)
   const warnings = [...dataset.warnings, ...duplicates.warnings]
   for (const warning of warnings) context.warn(warning)

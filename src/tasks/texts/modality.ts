@@ -37,6 +37,7 @@ export function textModality(source: TextSource): Modality<TextTrunk, PreparedTe
     origin: typeof source === 'string' ? source : 'origin' in source ? source.origin : undefined,
     openTrunk,
     prepare: (options, context) => prepareTexts(source, options, context),
+    withTargets: (data, targets) => ({ ...data, targets }),
     adapt: (trunk, { targets }) => forTargets(trunk, targets.kind),
     feed: textFeed,
     folder: folderOf,

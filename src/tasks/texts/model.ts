@@ -8,6 +8,7 @@ import { texts } from '../../data/text/texts.js'
 import type { SampleTable, TextDataset, TextSample } from '../../data/text/types.js'
 import { padTexts } from '../../data/tokenBatches.js'
 import { loadTokenizer, type Tokenizer, type Tokens } from '../../data/tokenizer.js'
+import { withOldAndNew } from '../../evaluate/oldAndNew.js'
 import { type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
 import { throwIfAborted } from '../../techniques/run/aborted.js'
 import { textTensors } from '../../techniques/texts/inputs.js'
@@ -217,12 +218,13 @@ async function evaluateModel(
     rows.push(target === 'token-labels' ? wordRows(logits, tokens, sample) : logits)
     options.onProgress?.(rows.length, positions.length)
   }
-  const evaluation = evaluateTargets(
+  const figures = evaluateTargets(
     stackedRows(rows, labels.length, target === 'number' ? 1 : record.temperature),
     takeTargets(targets, positions),
     labels,
     new Random(record.seed, 'evaluation'),
   )
+  const evaluation = withOldAndNew(figures, record.continued?.labels)
   const skipped = dataset.skipped.filter((skip) => skip.kind !== 'other-file')
   return { ...evaluation, split, skipped }
 }

@@ -55,7 +55,8 @@ export async function prepareTexts(
       remedy: 'Name the column of the labels with --label.',
     })
   for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') emit({ type: 'skipped', id, reason })
-  checkTextsTrainable(dataset)
+  // A class may be added to those that the model knows.
+  checkTextsTrainable(dataset, options.keepClasses === true ? 1 : 2)
   const progress = context.progress('data', samples.length, 'texts')
   const duplicates = await findTextDuplicates(dataset, { signal, onProgress: (done) => progress.set(done) })
   progress.set(samples.length)

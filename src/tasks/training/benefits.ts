@@ -24,6 +24,8 @@ export async function measureBenefits(
   const notes: string[] = []
   if (judged.targets.kind !== 'single-label')
     return { notes: ['Not measured: these measurements are made for one class a sample.'] }
+  if (work.options.keepClasses)
+    return { notes: ['Not measured: what was learnt before cannot be told from what was learnt now.'] }
   const context: BenefitContext = {
     work,
     choice,

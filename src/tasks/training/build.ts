@@ -12,10 +12,12 @@ import { checkSettings } from '../../techniques/fineTuning/settings.js'
 import { headModel, modelLogits, tunedModel } from './assemble.js'
 import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
+import { checkContrastive } from './contrastive.js'
 import { countsAt, divide } from './divide.js'
 import { fetching } from './fetching.js'
 import { withPairs } from './fewLabels.js'
 import { baselines, type Judged, judge } from './judge.js'
+import { checkKeepClasses, keptClasses, tellKept } from './keepClasses.js'
 import { memoryUse, parseLimit } from './memory.js'
 import { chooseMethods } from './methods/table.js'
 import type { Modality, Nouns, PreparedData, Trunk } from './modality.js'
@@ -38,6 +40,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   // The cheap part first: a mistake in a name is told before thousands of samples are read.
   parseLimit(asked.memory)
   refuseIdleMethods(asked)
+  checkKeepClasses(asked)
   checkSettings(tuningSettings(asked, { epochs: asked.epochs, lr: asked.lr }))
   context.phase('backbone', `Opening the backbone ${asked.backbone}`)
   // A branch of the Hub moves on: a resumed or repeated run stays with the commit.
@@ -53,13 +56,15 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
     opened.backbone.bytesSha256,
     'The backbone is not the one that the run was begun with.',
   )
-  const data = await watch.time(`Reading ${nouns.many}`, () => modality.prepare(options, context))
+  const read = await watch.time(`Reading ${nouns.many}`, () => modality.prepare(options, context))
   await refuseChange(
     base,
     'fingerprint',
-    data.fingerprint,
+    read.fingerprint,
     `The ${nouns.many} are not those that the run was begun with.`,
   )
+  const data = options.keepClasses ? withOldClasses(base, modality, opened, read) : read
+  checkContrastive(options, data)
   const trunk = modality.adapt?.(opened, data) ?? opened
   for (const note of trunk.backbone.notes) context.decide('backbone', trunk.backbone.name, note)
 
@@ -76,7 +81,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
     validation.reason,
   )
   const split = divide(data, { validation: validation.value, test: test.value }, random.fork('split'))
-  refuseEmpty(data, split.train, nouns)
+  refuseEmpty(data, split.train, nouns, options.keepClasses ? (trunk.backbone.labels ?? []) : [])
 
   context.phase('features', `Running the backbone once a ${nouns.one}`)
   const feed = await modality.feed(trunk, data, options, context)
@@ -98,8 +103,9 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
     }
   })
   const work: Workspace = { ...base, modality, data, trunk, feed, split, features }
-  const pairs = technique.value === 'setfit' || technique.value === 'probe-or-setfit'
-  const choice = pairs ? await withPairs(work, technique.value) : await choose(work, technique.value)
+  const tried = technique.value
+  const pairs = tried === 'setfit' || tried === 'probe-or-setfit'
+  const choice = await (pairs ? withPairs(work, tried) : choose(work, tried))
   if (choice.items.length > 1) context.decide('kept', choice.title, choice.reason)
 
   context.phase('evaluation', 'Measuring')
@@ -120,9 +126,11 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
   }
   const file = runFile(options, data.origin, {
     threads: engine.threads,
-    technique: choice.outcome === undefined ? 'feature-extraction' : options.technique,
+    technique:
+      choice.outcome === undefined ? 'feature-extraction' : choice.rounds === undefined ? options.technique : 'setfit',
     epochs: choice.chosen.epochs,
-    learningRate: options.findLr ? choice.learningRate : undefined,
+    learningRate: options.findLr || choice.rounds !== undefined ? choice.learningRate : undefined,
+    rounds: choice.rounds,
     memory: memoryUse(work, choice),
   })
   const splitRule = describeSplit(data, test.value, validation.value, options.seed)
@@ -153,8 +161,8 @@ function refuseIdleMethods({ methods, technique, unfreeze, schedule }: Base['opt
   const { adapter, additions } = chooseMethods(methods)
   const [first] = adapter ? [adapter] : additions
   if (first === undefined) return
-  if (technique === 'feature-extraction' && unfreeze === 0)
-    throw new UsageError(`${first.name} is a method of fine-tuning; the technique is feature-extraction.`, {
+  if ((technique === 'feature-extraction' || technique === 'setfit') && unfreeze === 0)
+    throw new UsageError(`${first.name} is a method of fine-tuning; the technique is ${technique}.`, {
       remedy: 'Leave the technique out, or choose fine-tuning.',
     })
   if (adapter === undefined) return
@@ -166,6 +174,18 @@ function refuseIdleMethods({ methods, technique, unfreeze, schedule }: Base['opt
     throw new UsageError(`${adapter.name} trains from the first step on; the schedule is gradual.`, {
       remedy: 'Choose the schedule lp-ft or full.',
     })
+}
+
+/** The data with the classes of the model before its own. */
+function withOldClasses<T extends Trunk, D extends PreparedData>(
+  { options, context }: Base,
+  modality: Modality<T, D>,
+  trunk: T,
+  data: D,
+): D {
+  const kept = keptClasses(trunk, data.targets)
+  tellKept(kept, trunk.backbone.labels ?? [], options, modality.nouns, context)
+  return modality.withTargets(data, kept.targets)
 }
 
 const TECHNIQUE_NAMES = {
@@ -202,12 +222,17 @@ function factsOf(data: PreparedData, { nouns, pairs }: Pick<Modality, 'nouns' | 
   }
 }
 
-function refuseEmpty({ targets }: PreparedData, train: Int32Array, { one, many }: Nouns): void {
+function refuseEmpty(
+  { targets }: PreparedData,
+  train: Int32Array,
+  { one, many }: Nouns,
+  mayBeEmpty: readonly string[],
+): void {
   // Of several labels, or of words, a class may be missing: it is then never predicted, which is told.
   if (targets.kind === 'multi-label' || targets.kind === 'token-labels') return
   const counts = countsAt(targets, train)
   const classes = targets.kind === 'number' ? [targets.name] : targets.classes
-  const empty = classes.filter((_, i) => counts[i] === 0)
+  const empty = classes.filter((name, i) => counts[i] === 0 && !mayBeEmpty.includes(name))
   if (empty.length > 0)
     throw new GraftError(`No ${one} of ${empty.slice(0, 5).join(', ')} is left to train on.`, {
       remedy: `Add ${many} of it, or hold out fewer with --test and --validation.`,
@@ -244,6 +269,11 @@ async function assembleAndJudge(
     progress.set(CHECKED)
     if (split.test.length > 0)
       return { model, judged: judge(work, testName(work), split.test, await logitsOf(model, split.test)) }
+    const { outOfFold } = chosen
+    if (validationLogits === undefined && outOfFold !== undefined) {
+      const { positions, logits } = outOfFold
+      return { model, judged: judge(work, crossName(choice), positions, divided(logits, temperature)) }
+    }
     if (validationLogits === undefined) return { model, judged: undefined }
     return { model, judged: judge(work, CHOOSING, split.validation, saved(validationLogits)) }
   }
@@ -263,7 +293,7 @@ async function assembleAndJudge(
   }
   if (choice.heldOut === undefined) return { model, judged: undefined }
   const { positions, logits } = choice.heldOut
-  return { model, judged: judge(work, 'cross-validation', positions, logits) }
+  return { model, judged: judge(work, crossName(choice), positions, logits) }
 }
 
 function divided(logits: Matrix, temperature: number): Matrix {
@@ -272,6 +302,11 @@ function divided(logits: Matrix, temperature: number): Matrix {
 
 /** Samples whose figures are a little too good. */
 const CHOOSING = 'validation (which also chose the model)'
+
+const crossName = ({ items, split }: Choice) =>
+  items.length > 1 && split === 'cross-validation'
+    ? 'cross-validation (which also chose the model)'
+    : 'cross-validation'
 
 /** Samples on which the saved model is compared with the trained one. */
 const CHECKED = 8

@@ -20,7 +20,7 @@ import { type TuningJob, upperJob, wholeJob } from './jobs.js'
 import { decideMemory } from './memory.js'
 import { additionsFor } from './methods/additions.js'
 import { chooseMethods } from './methods/table.js'
-import { AUTO_MINUTES, better, fittingEpochs, type Tried } from './plan.js'
+import { AUTO_MINUTES, better, fittingEpochs, type TriedByTraining } from './plan.js'
 import { fitOnFeatures, headLogits, type Scored, startOf } from './probe.js'
 import { findRate, measureEpoch } from './rehearsal.js'
 import { tuningSettings } from './settings.js'
@@ -42,6 +42,8 @@ export type Chosen =
       readonly temperature: Temperature | undefined
       readonly epochs: number
       readonly adapter: AppliedAdapter | undefined
+      /** What trainings on parts of the samples said of the others. */
+      readonly outOfFold?: HeldOut
     }
 
 export interface Choice {
@@ -60,6 +62,8 @@ export interface Choice {
   readonly learningRate: number | undefined
   /** Of the training, also where its result was not kept. */
   readonly memory?: MemoryPlan
+  /** Of contrastive training: partners of each kind that a sample had. */
+  readonly rounds?: number
 }
 
 export interface HeldOut {
@@ -69,11 +73,11 @@ export interface HeldOut {
 }
 
 /** A candidate's figures on the samples that choose. */
-interface Compared extends Scored {
+export interface Compared extends Scored {
   readonly figure: Figure
 }
 
-export async function choose(work: Workspace, tried: Tried): Promise<Choice> {
+export async function choose(work: Workspace, tried: TriedByTraining): Promise<Choice> {
   const { options } = work
   if (tried === 'feature-extraction' && options.unfreeze === 0) return classifierOnly(work)
   return withTuning(work, tried)
@@ -123,12 +127,12 @@ export async function classifierOnly(work: Workspace): Promise<Choice> {
   }
 }
 
-function measureOf(figure: Figure | undefined, measure: string | undefined): Choice['measure'] {
+export function measureOf(figure: Figure | undefined, measure: string | undefined): Choice['measure'] {
   return figure ?? { name: measure ?? 'accuracy', share: measure !== 'R2' }
 }
 
 /** By sample; words have no place here. */
-function heldOutOf(work: Workspace, { outOfFold, kind }: FittedHead, trained: Int32Array): HeldOut | undefined {
+export function heldOutOf(work: Workspace, { outOfFold, kind }: FittedHead, trained: Int32Array): HeldOut | undefined {
   if (outOfFold === undefined || kind === 'token-labels') return undefined
   const positions = Int32Array.from(outOfFold.rows, (i) => trained[i]!)
   return { positions, targets: targetsAt(work, positions), logits: outOfFold.logits }
@@ -140,10 +144,10 @@ export function comparedAt(work: Workspace, logits: Matrix, positions: Int32Arra
   return { ...scoreTargets(logits, targets), figure: mainFigure(evaluation) }
 }
 
-async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
+async function withTuning(work: Workspace, tried: TriedByTraining): Promise<Choice> {
   const { context, options, split, watch } = work
   const title = tuningTitle(work)
-  context.phase('probe', 'Fitting the head on frozen features')
+  context.phase('probe', options.keepClasses ? 'Taking over the old classifier' : 'Fitting the head on frozen features')
   const { head, probe: fitted } = await watch.time('Classifier', () => startOf(work, split.train))
   const probeTitle = CLASSIFIER_TITLES['linear-probe']
   const probe = fitted && (await probeScore(work, fitted))
@@ -240,14 +244,14 @@ async function withTuning(work: Workspace, tried: Tried): Promise<Choice> {
   }
 }
 
-async function probeScore(work: Workspace, probe: FittedHead): Promise<Compared | undefined> {
+export async function probeScore(work: Workspace, probe: FittedHead): Promise<Compared | undefined> {
   const { validation } = work.split
   if (validation.length === 0) return undefined
   return comparedAt(work, await headLogits(work, probe, validation), validation)
 }
 
 /** The probe once more, on the samples that were held out to choose by as well. */
-async function keepProbe(work: Workspace, reason: string, probe: Compared | undefined): Promise<Choice> {
+export async function keepProbe(work: Workspace, reason: string, probe: Compared | undefined): Promise<Choice> {
   const { data, split, context, watch } = work
   const given = data.given.has('validation')
   const positions = given ? split.train : Int32Array.from([...split.train, ...split.validation]).sort()
@@ -289,7 +293,7 @@ interface DecidedSchedule {
 async function decideSchedule(
   work: Workspace,
   job: TuningJob,
-  tried: Tried,
+  tried: TriedByTraining,
   memory: MemoryPlan,
 ): Promise<DecidedSchedule> {
   const { options, context, directory, watch } = work
@@ -349,6 +353,7 @@ function tuningTitle({ options }: Workspace): string {
 function scheduleTitle(options: Workspace['options']): string {
   if (options.unfreeze > 0 && options.technique !== 'fine-tuning')
     return `Last ${options.unfreeze} block${options.unfreeze === 1 ? '' : 's'} trained`
+  if (options.keepClasses && options.schedule !== 'gradual') return 'Fine-tuning (from the old classifier)'
   return { 'lp-ft': 'Fine-tuning (LP-FT)', full: 'Fine-tuning (full)', gradual: 'Fine-tuning (gradual)' }[
     options.schedule
   ]

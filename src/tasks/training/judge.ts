@@ -5,6 +5,7 @@ import type { Evaluation } from '../../evaluate/evaluation.js'
 import { mainFigure } from '../../evaluate/figures.js'
 import { wilsonInterval } from '../../evaluate/intervals.js'
 import { accuracy, majorityAccuracy } from '../../evaluate/metrics.js'
+import { withOldAndNew } from '../../evaluate/oldAndNew.js'
 import type { Baseline } from '../../evaluate/report/data.js'
 import { evaluateTargets, knownAmong } from './evaluateTargets.js'
 import { fitOnFeatures, headLogits } from './probe.js'
@@ -24,7 +25,8 @@ export interface Judged {
 
 export function judge(work: Workspace, split: string, positions: Int32Array, logits: Matrix): Judged {
   const targets = targetsAt(work, positions)
-  const evaluation = evaluateTargets(logits, targets, outputNames(work), work.random.fork('evaluation'))
+  const found = evaluateTargets(logits, targets, outputNames(work), work.random.fork('evaluation'))
+  const evaluation = withOldAndNew(found, work.options.keepClasses ? work.trunk.backbone.labels : undefined)
   return { split, positions, targets, logits, evaluation }
 }
 
@@ -37,6 +39,8 @@ export async function baselines(work: Workspace, judged: Judged, trained: Int32A
   // Cross-validated figures have no counterpart here: the means would have seen the samples.
   if (judged.positions.some((i) => own.has(i))) return found
   if (targets.kind !== 'single-label' && targets.kind !== 'ordinal') return found
+  // Of a class that is kept there may be no sample to take a mean of.
+  if (work.options.keepClasses) return found
   const means = await fitOnFeatures(work, trained, { method: 'nearest-mean', purpose: 'nearest mean' })
   const asked = knownAmong(work.data.targets, judged.positions)
   const labels = targetsAt(work, asked)

@@ -47,6 +47,8 @@ export interface Modality<T extends Trunk = Trunk, D extends PreparedData = Prep
   openTrunk(spec: string, options: BackboneChoice): Promise<T>
   /** Opens the source, or takes what is open; looks at every sample once. */
   prepare(options: DataChoice, context: RunContext): Promise<D>
+  /** The same data with other targets of the same samples: classes renumbered, others added. */
+  withTargets(data: D, targets: Targets): D
   /** The backbone as this data needs it. @default as it is */
   adapt?(trunk: T, data: D): T
   /** The samples through the backbone's preprocessing. */
@@ -65,7 +67,9 @@ export type DataChoice = Pick<
   TrainOptions,
   'strict' | 'text' | 'label' | 'pair' | 'splitColumn' | 'target' | 'classes'
 > &
-  Partial<Pick<TrainOptions, 'labelSeparator' | 'normaliseLabels' | 'separator' | 'encoding' | 'subset'>>
+  Partial<
+    Pick<TrainOptions, 'labelSeparator' | 'normaliseLabels' | 'separator' | 'encoding' | 'subset' | 'keepClasses'>
+  >
 /** The options that matter where samples become inputs. */
 export type FeedChoice = Partial<Pick<TrainOptions, 'augment' | 'seed'>>
 

@@ -71,6 +71,9 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
       },
       seed: options.seed,
       threads: engine.threads,
+      ...(options.keepClasses && backbone.labels !== undefined
+        ? { continued: { from: backbone.bytesSha256, labels: [...backbone.labels] } }
+        : {}),
       metrics: judged ? { split: judged.split, ...judged.evaluation } : {},
       // Divided into the head already, so that every program that loads the model gives calibrated scores.
       temperature: 1,

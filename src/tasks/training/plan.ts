@@ -27,7 +27,9 @@ export interface DataFacts {
   readonly hasTest: boolean
 }
 
-export type Tried = 'feature-extraction' | 'fine-tuning' | 'both' | 'setfit' | 'probe-or-setfit'
+export type TriedByTraining = 'feature-extraction' | 'fine-tuning' | 'both'
+export type Tried = TriedByTraining | TriedByPairs
+export type TriedByPairs = 'setfit' | 'probe-or-setfit'
 
 /** Fewer samples in the smallest class than this and fine-tuning learns them by heart. */
 export const FEW_A_CLASS = 20
@@ -46,6 +48,7 @@ export function chooseTechnique(options: TrainOptions, facts: DataFacts): Decisi
   if (options.unfreeze > 0) return { value: 'feature-extraction', reason: '--unfreeze belongs to it' }
   if (options.classifier !== 'linear-probe')
     return { value: 'feature-extraction', reason: '--classifier belongs to it' }
+  if (options.keepClasses) return { value: 'fine-tuning', reason: '--keep-classes trains the old classifier on' }
   const { total, nouns } = facts
   const least = Math.min(...facts.trainCounts)
   if (facts.pairs) {
@@ -86,7 +89,7 @@ export function validationShare(options: TrainOptions, facts: DataFacts, tried: 
   if (facts.hasValidation) return { value: 0, reason: `the data has validation ${facts.nouns.many}` }
   if (options.validation !== 'auto') return { value: options.validation, reason: 'as asked' }
   if (tried === 'setfit' || tried === 'probe-or-setfit')
-    return { value: 0, reason: 'there are too few labels to spare any' }
+    return { value: 0, reason: 'few labels are better trained on; what needs comparing is cross-validated' }
   if (tried === 'feature-extraction' && options.unfreeze === 0)
     return { value: 0, reason: 'the classifier chooses its settings by cross-validation and can train on everything' }
   if (tried !== 'both' && options.patience === 0)

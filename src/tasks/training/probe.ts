@@ -11,6 +11,7 @@ import { inverseFrequencies } from '../../techniques/fineTuning/targets.js'
 import { headModel, modelLogits } from './assemble.js'
 import { classifierName } from './classifiers.js'
 import { scoreTargets } from './evaluateTargets.js'
+import { keptHead } from './keptHead.js'
 import { tuningSettings } from './settings.js'
 import { featuresAt, outputCount, targetsAt, type Workspace } from './workspace.js'
 
@@ -76,6 +77,7 @@ export interface Start {
 /** The probe's head for LP-FT (Kumar et al. 2022), else small random weights (PyTorch's default for a linear layer). */
 export async function startOf(work: Workspace, positions: Int32Array): Promise<Start> {
   const { options, random, trunk } = work
+  if (options.keepClasses) return { head: keptHead(work, positions), probe: undefined }
   if (options.schedule === 'lp-ft' || options.unfreeze > 0) {
     // As sharp as it was fitted: a head softened by a temperature passes weaker gradients to the layers below.
     const probe = await fitOnFeatures(work, positions, { method: 'linear-probe', purpose: 'head', calibrate: false })

@@ -12,6 +12,8 @@ export interface DecidedRun {
   readonly epochs: number | undefined
   readonly learningRate: number | undefined
   readonly memory: MemoryUse | undefined
+  /** Of contrastive training. */
+  readonly rounds?: number | undefined
 }
 
 /** The clock no longer decides: what it decided is written down. */
@@ -29,6 +31,7 @@ export function runFile(options: TrainOptions, data: string | undefined, decided
     minutes: 'any',
     findLr: false,
     ...(decided.epochs === undefined || decided.epochs === 0 ? {} : { epochs: decided.epochs }),
+    ...(decided.rounds === undefined ? {} : { rounds: decided.rounds }),
     ...(decided.learningRate === undefined ? {} : { lr: decided.learningRate }),
   }
 }

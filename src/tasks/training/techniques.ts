@@ -53,7 +53,8 @@ export function fineTuning(options: FineTuningOptions = {}): Technique {
   return { name: 'fine-tuning', options: methods === undefined ? rest : { ...rest, methods: methods.map(textOf) } }
 }
 
-export type SetFitOptions = Options<'rounds' | 'batch' | 'lr'>
+/** Partners of each kind a sample, and how the body is trained on them: by default as in the paper. */
+export type SetFitOptions = Options<'rounds' | 'epochs' | 'batch' | 'lr' | 'weightDecay' | 'clip'>
 
 /** Training on pairs of samples, then a linear head: for a few labels (Tunstall et al. 2022). */
 export function setFit(options: SetFitOptions = {}): Technique {

@@ -1,5 +1,6 @@
 /** Every option of `graft train` and `transfer()`: names, bounds, defaults, descriptions. */
 import { z } from 'zod'
+import { SETFIT } from '../../techniques/fewShot/setfit.js'
 import { chooseMethods } from './methods/table.js'
 
 const positive = () => z.number().positive()
@@ -201,6 +202,15 @@ export const trainSchema = z.strictObject({
       ...model,
     }),
 
+  keepClasses: z
+    .boolean()
+    .default(false)
+    .meta({
+      description:
+        'train a model further with the classes that it knew, in their order, and those of the new data behind them; without it a new classifier is made for the classes of the data alone',
+      ...model,
+    }),
+
   technique: z
     .enum(TECHNIQUES)
     .default('auto')
@@ -232,7 +242,8 @@ export const trainSchema = z.strictObject({
     .max(1000)
     .default(20)
     .meta({
-      description: 'pairs of each kind, like and unlike, for every sample that setfit trains on',
+      description:
+        'pairs of each kind, like and unlike, for every sample that setfit trains on; auto takes fewer where there is no time for so many',
       placeholder: 'N',
       ...tuning,
     }),
@@ -256,7 +267,7 @@ export const trainSchema = z.strictObject({
   epochs: count()
     .optional()
     .meta({
-      description: 'passes over the training data; 5 for photos and 3 for texts where it is not given',
+      description: 'passes over the training data; 5 for photos, 3 for texts and 1 for setfit where it is not given',
       ...tuning,
     }),
   batch: count()
@@ -292,7 +303,7 @@ export const trainSchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'highest learning rate; where it is not given 0.002 for sgd, 0.0001 for adam and adamw, and 0.00005 for adamw on texts',
+        'highest learning rate; where it is not given 0.002 for sgd, 0.0001 for adam and adamw, 0.00005 for adamw on texts, and 0.00002 for setfit',
       placeholder: 'RATE',
       ...rates,
     }),
@@ -455,16 +466,17 @@ export type TrainOptions = Omit<Parsed, keyof ModalityDefaults> & ModalityDefaul
 export function settled(options: Parsed, defaults: ModalityDefaults): TrainOptions {
   // Few parameters that start from nothing want larger steps than the pretrained weights.
   const { adapter } = chooseMethods(options.methods)
-  const rate = adapter === undefined ? defaults.lr : adapter.rate
-  const preferred = adapter === undefined ? defaults.optimizer : 'adamw'
+  const contrastive = options.technique === 'setfit'
+  const rate = contrastive ? SETFIT.lr : adapter === undefined ? defaults.lr : adapter.rate
+  const preferred = contrastive || adapter !== undefined ? 'adamw' : defaults.optimizer
   const own = options.optimizer === undefined || options.optimizer === preferred
   return {
     ...options,
     backbone: options.backbone ?? defaults.backbone,
-    epochs: options.epochs ?? defaults.epochs,
+    epochs: options.epochs ?? (contrastive ? SETFIT.epochs : defaults.epochs),
     optimizer: options.optimizer ?? preferred,
     lr: options.lr ?? (own ? rate : undefined),
-    weightDecay: options.weightDecay ?? defaults.weightDecay,
+    weightDecay: options.weightDecay ?? (contrastive ? SETFIT.weightDecay : defaults.weightDecay),
     decay: options.decay ?? defaults.decay,
     lrSchedule: options.lrSchedule ?? defaults.lrSchedule,
   }

@@ -2,7 +2,10 @@
 import { GraftError, UsageError } from '../../../base/errors.js'
 import type { Targets } from '../../../data/targets.js'
 import type { Model } from '../../../graph/graph.js'
-import type { TuningMethod } from '../../../techniques/fineTuning/method.js'
+import { sizeOf } from '../../../graph/tensor.js'
+import { HEAD_BIAS, HEAD_WEIGHT } from '../../../models/attach.js'
+import { floats, type HostTensor } from '../../../runtime/types.js'
+import type { TuningMethod, Weights } from '../../../techniques/fineTuning/method.js'
 import { biTuning } from '../../../techniques/fineTuning/methods/biTuning.js'
 import { coTuning } from '../../../techniques/fineTuning/methods/coTuning.js'
 import { delta } from '../../../techniques/fineTuning/methods/delta.js'
@@ -103,6 +106,26 @@ function oldClasses(work: Workspace): number[] {
   return places
 }
 
+/**
+ * What mattered in the old head, where its rows are the first of the new one: rows of classes that were added mattered to
+ * nothing, and are zeros. A head of other classes is free.
+ */
+function forHead(fisher: Weights, { network }: TuningJob, aligned: boolean): Weights {
+  const padded: Record<string, HostTensor> = { ...fisher }
+  for (const name of [HEAD_WEIGHT, HEAD_BIAS]) {
+    const [known, wanted] = [fisher[name], network.model.graph.initializers.get(name)?.dims]
+    if (known === undefined || wanted === undefined) continue
+    if (!aligned || known.dims.slice(1).join() !== wanted.slice(1).join()) {
+      delete padded[name]
+      continue
+    }
+    const data = new Float32Array(sizeOf(wanted))
+    data.set(known.data as Float32Array)
+    padded[name] = floats([...wanted], data)
+  }
+  return padded
+}
+
 async function elasticWeightsFor(
   work: Workspace,
   job: TuningJob,
@@ -111,6 +134,8 @@ async function elasticWeightsFor(
   const { model, labels } = before(work)
   const { engine, context, trunk, random } = work
   const network = wholeNetwork(trunk, model)
+  const names = outputNames(work)
+  const aligned = labels.every((label, i) => names[i] === label)
   // The old data are not here: labels are drawn from what the old model says of the new samples.
   const none: Targets = { kind: 'single-label', classes: labels, labels: new Int32Array(job.train.length) }
   const count = typeof samples === 'number' ? samples : 200
@@ -125,5 +150,5 @@ async function elasticWeightsFor(
     signal: context.signal,
     onProgress: (done) => progress.set(done),
   })
-  return elasticWeights({ fisher, ...(typeof lambda === 'number' ? { lambda } : {}) })
+  return elasticWeights({ fisher: forHead(fisher, job, aligned), ...(typeof lambda === 'number' ? { lambda } : {}) })
 }
