@@ -1,5 +1,5 @@
 /** The classifier that a pretrained network came with, as numbers: for methods that train it on or ask it. */
-import { toFloat32 } from '../graph/convert.js'
+import { computedAs, toFloat32 } from '../graph/convert.js'
 import type { Model, Node } from '../graph/graph.js'
 import { float32, type Tensor } from '../graph/tensor.js'
 import type { Head } from './head.js'
@@ -12,13 +12,15 @@ export interface SourceHead {
   readonly bias: Tensor
 }
 
-/** Undefined where the network has no linear head of its own. */
+/** Undefined where the network has no linear head of its own, or one that is stored in integers. */
 export function sourceHead(model: Model, head: Head): SourceHead | undefined {
   if ((head.kind !== 'linear' && head.kind !== 'convolution') || head.width === undefined) return undefined
   const find = weightFinder(model.graph)
   const layer = head.nodes.find((node) => LAYERS.has(node.opType) && find(node.inputs[1] ?? '') !== undefined)
   const found = layer && find(layer.inputs[1] ?? '')
   if (layer === undefined || found === undefined || head.classes === undefined) return undefined
+  const { type } = found.tensor
+  if (type !== 'float64' && computedAs(type) !== 'float32') return undefined
   const weight = toFloat32(found.tensor)
   const data = weight.data as Float32Array
   const [rows, columns] = [head.classes, head.width]
