@@ -2,8 +2,8 @@
  * A lock file that says which process works in a folder. A lock left by a process that is gone (killed, or from before a
  * restart of the machine) is taken over.
  */
-import { randomBytes } from 'node:crypto'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { GraftError, messageOf } from '../../base/errors.js'
 import { pause } from '../../base/pause.js'
@@ -56,7 +56,7 @@ export async function lockFile(path: string, what: string): Promise<FileLock> {
             remedy: `Wait until it has finished, stop it, or choose another folder. If no such process works there, remove ${path}.`,
           },
         )
-      await removeStale(path, found)
+      await removeStale(path, found, what)
     }
     throw new LockedError(`${what} is in use: its lock changes hands without end`, { remedy: 'Try again.' })
   } finally {
@@ -95,17 +95,18 @@ async function release(path: string, content: string): Promise<void> {
   if (found === content) await rm(path, { force: true })
 }
 
-/** Moves the dead lock aside first: if another process has replaced it meanwhile, what was moved is put back. */
-async function removeStale(path: string, content: string): Promise<void> {
-  const aside = `${path}.${randomBytes(6).toString('hex')}`
+/**
+ * Whoever removes a dead lock holds a lock of its own on that one, named by its content: two that saw it dead cannot remove
+ * in turn the dead one and the living one that took its place.
+ */
+async function removeStale(path: string, content: string, what: string): Promise<void> {
+  const name = createHash('sha256').update(content).digest('hex').slice(0, 12)
+  const guard = await lockFile(`${path}.${name}`, what)
   try {
-    await rename(path, aside)
-  } catch {
-    return
+    if ((await readFile(path, 'utf8').catch(() => undefined)) === content) await rm(path, { force: true })
+  } finally {
+    await guard.release()
   }
-  const moved = await readFile(aside, 'utf8').catch(() => undefined)
-  if (moved !== undefined && moved !== content) await link(aside, path).catch(() => undefined)
-  await rm(aside, { force: true })
 }
 
 async function isAlive(holder: Holder): Promise<boolean> {
