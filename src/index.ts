@@ -96,6 +96,7 @@ export {
   type VariantType,
 } from './tasks/anyModel/exportVariant.js'
 export { type GradientsOptions, gradients, type NamedTensors } from './tasks/anyModel/gradients.js'
+export type { PaddingRows } from './tasks/anyModel/padding.js'
 export type { ModelSource } from './tasks/anyModel/source.js'
 export type {
   InputDescription,

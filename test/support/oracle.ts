@@ -41,17 +41,20 @@ export interface OracleCase {
 
 export const casePath = (name: string, file: string): string => join(ORACLE, name, file)
 
-/** Tables of which torch's padding_idx gives one row no gradient, which no ONNX graph says. */
-export const PADDED: ReadonlyMap<string, readonly string[]> = new Map([
-  ['bert_pooler', ['net.embeddings.word_embeddings.weight']],
-  ['electra_discriminator', ['net.electra.embeddings.word_embeddings.weight']],
-  ['modernbert', ['net.decoder.weight']],
-  ['opt_lm', ['net.lm_head.weight']],
+/** Rows that have no gradient by torch's padding_idx, which no ONNX graph says. */
+export const PADDED: ReadonlyMap<string, Readonly<Record<string, readonly number[]>>> = new Map([
+  ['bert_pooler', { 'net.embeddings.word_embeddings.weight': [0] }],
+  ['electra_discriminator', { 'net.electra.embeddings.word_embeddings.weight': [0] }],
+  ['modernbert', { 'net.decoder.weight': [0] }],
+  ['opt_lm', { 'net.lm_head.weight': [1] }],
   [
     'roberta_token_classifier',
-    ['net.roberta.embeddings.position_embeddings.weight', 'net.roberta.embeddings.word_embeddings.weight'],
+    {
+      'net.roberta.embeddings.position_embeddings.weight': [1],
+      'net.roberta.embeddings.word_embeddings.weight': [1],
+    },
   ],
-  ['mpnet', ['net.embeddings.position_embeddings.weight', 'net.embeddings.word_embeddings.weight']],
+  ['mpnet', { 'net.embeddings.position_embeddings.weight': [1], 'net.embeddings.word_embeddings.weight': [1] }],
 ])
 
 export function readCase(name: string): OracleCase {

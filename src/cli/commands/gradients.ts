@@ -8,12 +8,12 @@ import { fetchModel } from '../fetchModel.js'
 import { table } from '../table.js'
 
 export async function run(
-  { model, feeds, out, threads }: z.output<typeof gradientsSchema>,
+  { model, feeds, out, threads, paddingRows }: z.output<typeof gradientsSchema>,
   context: CommandContext,
 ): Promise<number> {
   const { output, signal } = context
   const { gradientsFile } = await import('../../tasks/anyModel/gradients.js')
-  const written = await gradientsFile(await fetchModel(model, context), feeds, out, { threads, signal })
+  const written = await gradientsFile(await fetchModel(model, context), feeds, out, { threads, signal, paddingRows })
   output.object(written)
   const rows = written.tensors.map(({ name, shape, norm }) => [
     visible(name),

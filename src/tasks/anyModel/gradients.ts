@@ -8,6 +8,7 @@ import { sizeOf } from '../../graph/tensor.js'
 import { type Engine, openEngine } from '../../runtime/engine.js'
 import { floats, type HostTensor } from '../../runtime/types.js'
 import { type Feeds, readFeeds } from './feeds.js'
+import { type PaddingRows, withoutRows } from './padding.js'
 import { type ModelSource, openSource } from './source.js'
 
 /** Tensors by name. */
@@ -17,6 +18,11 @@ export interface GradientsOptions {
   /** Threads for the arithmetic. @default the machine's cores */
   readonly threads?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /**
+   * Rows of embedding tables that get no gradient from being looked up, by the table's name: PyTorch's `padding_idx`, which an
+   * ONNX file does not say. @default none
+   */
+  readonly paddingRows?: PaddingRows | undefined
 }
 
 /**
@@ -45,7 +51,12 @@ export async function gradients(
   const { threads, signal } = options
   const engine = await openEngine({ ...(threads === undefined ? {} : { threads }), ...(signal ? { signal } : {}) })
   try {
-    return named(await modelGradients(engine, opened, readFeeds(opened, feeds)))
+    const cut = withoutRows(opened, options.paddingRows ?? {})
+    const found = await modelGradients(engine, cut, readFeeds(opened, feeds))
+    // The rows' numbers are constants of the changed graph, not weights of the file.
+    const added = (name: string) => cut.graph.initializers.has(name) && !opened.graph.initializers.has(name)
+    const weights = Object.fromEntries(Object.entries(found.weights).filter(([name]) => !added(name)))
+    return named({ ...found, weights })
   } finally {
     await engine.close()
   }

@@ -25,6 +25,11 @@ export const gradientsSchema = z.strictObject({
     description: 'where grad.<initializer> and grad_input.<name> are written, in safetensors',
     placeholder: 'FILE',
   }),
+  paddingRows: z.record(z.string(), sizes).default({}).meta({
+    description:
+      "rows of an embedding table that get no gradient from being looked up, such as word_embeddings.weight=0: PyTorch's padding_idx, which an ONNX file does not say; may be given several times",
+    placeholder: 'TABLE=ROWS',
+  }),
   threads,
 })
 
