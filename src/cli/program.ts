@@ -128,7 +128,7 @@ function flags(option: OptionDescription): Option[] {
     `${option.flag} <${option.placeholder}>`,
     `${option.description}${choices}${fallback}`,
   ).helpGroup(group)
-  if (option.kind === 'shapes')
+  if (option.kind === 'shapes' || option.repeatable)
     flag.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text])
   return [flag]
 }

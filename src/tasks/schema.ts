@@ -35,6 +35,8 @@ export interface OptionDescription {
   readonly required: boolean
   /** A switch that is on unless `--no-...` is given. */
   readonly negated: boolean
+  /** A list whose flag is given once for each entry, which may hold commas. */
+  readonly repeatable: boolean
   /** What a valid value looks like, for messages. */
   readonly expected: string
 }
@@ -46,6 +48,8 @@ export interface OptionMeta {
   readonly placeholder?: string
   /** Makes the option an argument of this name. */
   readonly positional?: string
+  /** Of a list of words: its flag is given once for each. */
+  readonly repeatable?: boolean
 }
 
 interface JsonSchema {
@@ -65,6 +69,7 @@ interface JsonSchema {
   readonly group?: string
   readonly placeholder?: string
   readonly positional?: string
+  readonly repeatable?: boolean
 }
 
 /** Every option of a verb, in the schema's order. */
@@ -88,6 +93,7 @@ export function describeOptions(schema: z.ZodObject): OptionDescription[] {
       positional,
       required: json.required?.includes(key) ?? false,
       negated: kind === 'boolean' && property.default === true,
+      repeatable: property.repeatable === true,
       expected: expectation(property),
     }
   })

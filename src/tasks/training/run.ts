@@ -1,26 +1,19 @@
 /** One run from the data to the model folder and its report: what it opens it closes, also where it is aborted or fails. */
 import { cpuCount, paths } from '#platform'
-import { GraftError, messageOf, UsageError } from '../../base/errors.js'
 import { Random } from '../../base/random.js'
-import { VERSION } from '../../base/version.js'
 import { openFeatureCache } from '../../data/featureCache.js'
 import type { Evaluation } from '../../evaluate/evaluation.js'
 import type { ReportData } from '../../evaluate/report/data.js'
-import { checkModelFolder, isModelFolder, type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
+import { type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
 import { openEngine } from '../../runtime/engine.js'
 import { DivergedError } from '../../techniques/fineTuning/trainer.js'
 import { AbortedError } from '../../techniques/run/aborted.js'
-import {
-  type Json,
-  memoryRunDirectory,
-  openRunDirectory,
-  type RunDirectory,
-  readUnfinished,
-} from '../../techniques/run/directory.js'
+import type { RunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import { buildModel } from './build.js'
 import type { Modality, PreparedData, Trunk } from './modality.js'
 import { folderContents, writeReport } from './output.js'
+import { asAborted, openDirectory } from './outputFolder.js'
 import { startStopwatch } from './stopwatch.js'
 import type { TrainOptions } from './trainOptions.js'
 
@@ -45,7 +38,9 @@ export async function performRun<T extends Trunk, D extends PreparedData>(
   resumed: boolean,
 ): Promise<TrainingResult> {
   const watch = startStopwatch()
-  const directory = await openDirectory(options, modality.origin, resumed)
+  // Paths are kept whole, so that the run can be resumed from another folder.
+  const data = modality.origin === undefined ? 'list' : paths.resolve(modality.origin)
+  const directory = await openDirectory(options, { ...options, data }, resumed)
   try {
     const cache = openFeatureCache({ onNotice: (notice) => context.warn(notice) })
     try {
@@ -107,38 +102,6 @@ async function hasCheckpoint(directory: RunDirectory): Promise<boolean> {
   return false
 }
 
-async function openDirectory(
-  options: TrainOptions,
-  origin: string | undefined,
-  resumed: boolean,
-): Promise<RunDirectory> {
-  const { out } = options
-  if (out === undefined) return memoryRunDirectory()
-  if (!resumed) {
-    await checkModelFolder(out)
-    if (!options.overwrite) await refuseExisting(out)
-  }
-  // Paths are kept whole, so that the run can be resumed from another folder.
-  const source = origin === undefined ? 'list' : paths.resolve(origin)
-  const recorded = { ...options, data: source, out: paths.resolve(out) }
-  return openRunDirectory(out, {
-    options: JSON.parse(JSON.stringify(recorded)) as Record<string, Json>,
-    version: VERSION,
-    resume: resumed,
-  })
-}
-
-async function refuseExisting(out: string): Promise<void> {
-  if ((await readUnfinished(out)) !== undefined)
-    throw new UsageError(`${out} holds a run that was interrupted.`, {
-      remedy: 'Go on with it by `graft resume`, or start again with --overwrite.',
-    })
-  if (await isModelFolder(out))
-    throw new UsageError(`${out} holds a model already.`, {
-      remedy: 'Choose another folder with --out, or replace it with --overwrite.',
-    })
-}
-
 function summaryOf(evaluation: TrainingResult['evaluation'], options: TrainOptions): Record<string, unknown> {
   return {
     ...(options.out === undefined ? {} : { out: options.out }),
@@ -172,18 +135,4 @@ function figuresOf(evaluation: Evaluation): Record<string, unknown> {
       }
     }
   }
-}
-
-/** Whatever broke off because of the signal was stopped by the user, not by a fault. */
-function asAborted(error: unknown, signal: AbortSignal, out: string | undefined): unknown {
-  if (!signal.aborted || error instanceof GraftError) return error
-  if (error instanceof AbortedError && error.resumeFrom !== undefined) return error
-  const aborted =
-    error === signal.reason || error instanceof AbortedError || (error instanceof Error && error.name === 'AbortError')
-  if (!aborted) return error
-  const options = out === undefined ? {} : { resumeFrom: out }
-  return new AbortedError(error instanceof AbortedError ? messageOf(error) : 'The run was stopped.', {
-    ...options,
-    cause: error,
-  })
 }

@@ -5,6 +5,7 @@
 import {
   exists,
   type FileLock,
+  listFolder,
   lockFile,
   makeDirectory,
   paths,
@@ -79,7 +80,8 @@ export async function openRunDirectory(
           remedy: `Resume it with graft-ml@${record.version}, or start again.`,
         })
     } else {
-      for (const old of [RECORD, ...CHECKPOINTS]) await removeFile(paths.join(folder, old))
+      for (const { name } of await listFolder(folder))
+        if (name === RECORD || isCheckpoint(name)) await removeFile(paths.join(folder, name))
       record = { format: 1, version: settings.version, options: settings.options, decisions: {} }
       await writeRecord(path, record)
     }
@@ -90,13 +92,13 @@ export async function openRunDirectory(
   }
 }
 
-/** Every name that a run writes, so that a new run leaves nothing of an old one. */
-const CHECKPOINTS = ['checkpoint.safetensors', 'setfit.safetensors'] as const
+/** Every name that a run writes, so that a new run leaves nothing of an old one: of training, and of each finished candidate. */
+const isCheckpoint = (file: string): boolean => /^(checkpoint|setfit|candidate-\d+)\.safetensors$/.test(file)
 
 function directory(out: string, folder: string, record: RunRecord, lock: FileLock, resumed: boolean): RunDirectory {
   const tensorPath = (name: string) => {
     const file = `${name}.safetensors`
-    if (!(CHECKPOINTS as readonly string[]).includes(file)) throw new RangeError(`no checkpoint is called ${name}`)
+    if (!isCheckpoint(file)) throw new RangeError(`no checkpoint is called ${name}`)
     return paths.join(folder, file)
   }
   const run: RunDirectory = {
@@ -127,7 +129,8 @@ function directory(out: string, folder: string, record: RunRecord, lock: FileLoc
     async finish() {
       // The record goes first: without it there is no run to resume, whatever else is left.
       await removeFile(paths.join(folder, RECORD))
-      for (const name of CHECKPOINTS) await removeFile(paths.join(folder, name))
+      for (const { name } of await listFolder(folder))
+        if (isCheckpoint(name)) await removeFile(paths.join(folder, name))
       await lock.release()
       await removeFile(folder)
     },

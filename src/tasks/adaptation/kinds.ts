@@ -1,0 +1,42 @@
+/** What a kind of data brings to an adaptation besides its {@link Modality}: samples that are read without their labels. */
+import type { TextDataset } from '../../data/text/types.js'
+import type { ImageDataset } from '../../data/types.js'
+import type { SampleLabels } from '../../data/unlabelled.js'
+import type { RunContext } from '../../techniques/run/run.js'
+import { imageModality } from '../images/modality.js'
+import type { PreparedPhotos } from '../images/prepare.js'
+import type { ImageTrunk } from '../images/trunk.js'
+import { labelsOfPhotos, prepareUnlabelledPhotos } from '../images/unlabelled.js'
+import { textModality } from '../texts/modality.js'
+import type { PreparedTexts } from '../texts/prepare.js'
+import type { TextTrunk } from '../texts/trunk.js'
+import { labelsOfTexts, prepareUnlabelledTexts } from '../texts/unlabelled.js'
+import type { DataChoice, Modality, PreparedData, Trunk } from '../training/modality.js'
+
+/** Where samples come from: opened by `images()` or `texts()`, or what these would be given. */
+export type DataSource = ImageDataset | TextDataset | string
+
+export interface DomainKind<T extends Trunk, D extends PreparedData> {
+  modality(source: DataSource): Modality<T, D>
+  /** Every sample, its label not looked at, in an order that follows from the samples alone. */
+  unlabelled(source: DataSource, options: DataChoice, context: RunContext): Promise<D>
+  /** What a source says of samples that were read without labels. */
+  labels(source: DataSource, data: D, options: DataChoice, signal: AbortSignal): Promise<SampleLabels>
+}
+
+export const PHOTOS: DomainKind<ImageTrunk, PreparedPhotos> = {
+  modality: (source) => imageModality(source as string | ImageDataset),
+  unlabelled: (source, options, context) => prepareUnlabelledPhotos(source as string | ImageDataset, options, context),
+  labels: (source, data, _, signal) => labelsOfPhotos(source as string | ImageDataset, data, signal),
+}
+
+export const TEXTS: DomainKind<TextTrunk, PreparedTexts> = {
+  modality: (source) => textModality(source as string | TextDataset),
+  unlabelled: (source, options, context) => prepareUnlabelledTexts(source as string | TextDataset, options, context),
+  labels: (source, data, options, signal) => labelsOfTexts(source as string | TextDataset, data, options, signal),
+}
+
+/** What a source is called in messages. */
+export function nameOf(source: DataSource, list = 'the list'): string {
+  return typeof source === 'string' ? source : (source.origin ?? list)
+}
