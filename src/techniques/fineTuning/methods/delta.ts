@@ -3,6 +3,7 @@
 import { differentiate } from '../../../autodiff/differentiate.js'
 import { UsageError } from '../../../base/errors.js'
 import { attr } from '../../../graph/graph.js'
+import { sumOfSquares } from '../../../losses/weighted.js'
 import type { GraphBuilder } from '../../../ops/builder.js'
 import { specialise } from '../../../passes/specialise.js'
 import { floats, type HostTensor, type Program } from '../../../runtime/types.js'
@@ -11,7 +12,7 @@ import { batchShapes, type SampleShapes } from '../network.js'
 import { TARGETS, WEIGHTS } from '../programs.js'
 import { inputTensors, ShapedPrograms } from '../shaped.js'
 import { mapsOf } from './inside.js'
-import { headOf, scaledSum, sumOfSquares } from './penalty.js'
+import { headOf, scaledSum } from './penalty.js'
 
 export interface DeltaOptions {
   /** Of the distance of the maps. @default 0.64, the paper's 0.01 at its batch of 64, as a mean over samples */

@@ -1,6 +1,7 @@
 /** L2-SP: weights are held near those that the training starts from. */
+import { sumOfSquares } from '../../../losses/weighted.js'
 import type { TuningMethod } from '../method.js'
-import { headOf, scaledSum, startingWeights, sumOfSquares } from './penalty.js'
+import { headOf, scaledSum, startingWeights } from './penalty.js'
 
 export interface L2spOptions {
   /** Of the distance of the pretrained weights from their start. @default 0.1 */

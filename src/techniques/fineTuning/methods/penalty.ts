@@ -1,16 +1,8 @@
-/** Sums of squares of weights, for penalties. */
-
-import { attr } from '../../../graph/graph.js'
+/** Of weights, for penalties. */
 import type { Tensor } from '../../../graph/tensor.js'
 import type { GraphBuilder } from '../../../ops/builder.js'
 import type { HostTensor } from '../../../runtime/types.js'
 import type { Network } from '../network.js'
-
-/** sum of x^2 over all entries, a scalar. */
-export function sumOfSquares(g: GraphBuilder, value: string): string {
-  const axes = g.ints(g.shape(value).map((_, i) => i))
-  return g.op('ReduceSumSquare', [value, axes], { keepdims: attr.int(0) })
-}
 
 /** factor * (the sum of the terms), a scalar; 0 where there are none. */
 export function scaledSum(g: GraphBuilder, terms: readonly string[], factor: number): string {

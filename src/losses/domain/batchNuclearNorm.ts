@@ -1,0 +1,18 @@
+/** BNM: predictions that are both sure and of many classes. */
+import { attr } from '../../graph/graph.js'
+import type { Emitter } from '../../ops/operator.js'
+import { nuclearNorm } from '../singularValues.js'
+
+/**
+ * L = - norm_*(P) / N, the nuclear norm of the predictions P = softmax(z): its Frobenius norm falls with their entropy, its rank is
+ * the number of classes that are predicted (Cui et al. 2020, "Towards Discriminability and Diversity: Batch Nuclear-norm
+ * Maximization under Label Insufficient Situations", arXiv:2003.12237).
+ *
+ * @param logits z, (N, C)
+ * @returns a scalar, from -sqrt(min(N, C) / N) to 0
+ */
+export function batchNuclearNorm(g: Emitter, logits: string): string {
+  const [n] = g.shape(logits) as [number]
+  const probabilities = g.op('Softmax', [logits], { axis: attr.int(-1) })
+  return g.op('Mul', [nuclearNorm(g, probabilities), g.float(-1 / n)])
+}
