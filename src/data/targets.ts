@@ -1,5 +1,5 @@
 /**
- * What is to be predicted, in the five shapes that tasks know. Labels lie apart from the samples, in typed arrays, so that a
+ * What is to be predicted, in the five shapes that tasks know, and several of these at once. Labels lie apart from the samples, in typed arrays, so that a
  * choice of rows (a split, a fold, a batch) is one copy and so that two million of them cost what they weigh.
  */
 import { InternalError } from '../base/errors.js'
@@ -27,6 +27,8 @@ export interface MultiLabelTargets {
   readonly classes: readonly string[]
   /** (N, C), row by row: 1 where the sample has the class, else 0. */
   readonly labels: Uint8Array
+  /** (N): 0 where nothing is known of the sample, whatever `labels` says. @default every sample is known */
+  readonly known?: Uint8Array
 }
 
 /** A number a sample. */
@@ -49,9 +51,27 @@ export interface TokenTargets {
 /** What is to be predicted, and what each of N samples says of it. */
 export type Targets = SingleLabelTargets | OrdinalTargets | MultiLabelTargets | NumberTargets | TokenTargets
 
+/** One of several tasks on the same samples. */
+export interface NamedTask {
+  readonly name: string
+  readonly targets: Exclude<Targets, TokenTargets>
+}
+
+/** Several answers a sample: the logits of the tasks lie side by side, (N, C1 + ... + CK). Any of them may be unknown. */
+export interface TaskTargets {
+  readonly kind: 'tasks'
+  /** At least one; names differ; all speak of the same N samples. */
+  readonly tasks: readonly NamedTask[]
+}
+
+/** One thing to be predicted of each sample, or several. */
+export type AnyTargets = Targets | TaskTargets
+
 /** How many samples the targets speak of. */
-export function countOf(targets: Targets): number {
+export function countOf(targets: AnyTargets): number {
   switch (targets.kind) {
+    case 'tasks':
+      return targets.tasks.length === 0 ? 0 : countOf(targets.tasks[0]!.targets)
     case 'multi-label':
       return targets.classes.length === 0 ? 0 : targets.labels.length / targets.classes.length
     case 'number':
@@ -61,13 +81,17 @@ export function countOf(targets: Targets): number {
   }
 }
 
-/** Width of the logits: the number of classes, or 1 for a number. */
-export function outputsOf(targets: Targets): number {
+/** Width of the logits: the number of classes, or 1 for a number; of several tasks their sum. */
+export function outputsOf(targets: AnyTargets): number {
+  if (targets.kind === 'tasks') return targets.tasks.reduce((sum, task) => sum + outputsOf(task.targets), 0)
   return targets.kind === 'number' ? 1 : targets.classes.length
 }
 
 /** The targets of these samples, in this order; a sample may be named more than once. */
-export function takeTargets(targets: Targets, rows: ArrayLike<number>): Targets {
+export function takeTargets<T extends AnyTargets>(targets: T, rows: ArrayLike<number>): T
+export function takeTargets(targets: AnyTargets, rows: ArrayLike<number>): AnyTargets {
+  if (targets.kind === 'tasks')
+    return { ...targets, tasks: targets.tasks.map((task) => ({ ...task, targets: takeTargets(task.targets, rows) })) }
   const count = countOf(targets)
   for (let to = 0; to < rows.length; to++) {
     const from = rows[to]!
@@ -87,14 +111,20 @@ export function takeTargets(targets: Targets, rows: ArrayLike<number>): Targets 
       const labels = new Uint8Array(rows.length * width)
       for (let to = 0; to < rows.length; to++)
         labels.set(targets.labels.subarray(rows[to]! * width, (rows[to]! + 1) * width), to * width)
-      return { ...targets, labels }
+      const { known } = targets
+      return { ...targets, labels, ...(known && { known: Uint8Array.from(rows, (row) => known[row]!) }) }
     }
   }
 }
 
-/** Whether the sample's target is known: has a label, a number, or at least one labelled word. Several labels are always known. */
-export function isKnown(targets: Targets, row: number): boolean {
+/**
+ * Whether the sample's target is known: has a label, a number, or at least one labelled word. Several labels are known unless
+ * `known` says otherwise; of several tasks at least one is.
+ */
+export function isKnown(targets: AnyTargets, row: number): boolean {
   switch (targets.kind) {
+    case 'tasks':
+      return targets.tasks.some((task) => isKnown(task.targets, row))
     case 'single-label':
     case 'ordinal':
       return targets.labels[row]! >= 0
@@ -103,13 +133,17 @@ export function isKnown(targets: Targets, row: number): boolean {
     case 'token-labels':
       return targets.labels[row]!.some((label) => label >= 0)
     case 'multi-label':
-      return true
+      return targets.known === undefined || targets.known[row] === 1
   }
 }
 
 /** What the targets say of a sample, as one text for people; equal texts are equal targets. */
-export function labelReader(targets: Targets): (row: number) => string {
+export function labelReader(targets: AnyTargets): (row: number) => string {
   switch (targets.kind) {
+    case 'tasks': {
+      const readers = targets.tasks.map((task) => ({ name: task.name, read: labelReader(task.targets) }))
+      return (row) => readers.map(({ name, read }) => `${name}: ${read(row)}`).join('; ')
+    }
     case 'number':
       return (row) => String(targets.values[row])
     case 'multi-label': {

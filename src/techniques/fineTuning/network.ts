@@ -1,5 +1,5 @@
 /** The network that trains, and where its inputs come from. */
-import type { Targets } from '../../data/targets.js'
+import type { AnyTargets, Targets } from '../../data/targets.js'
 import type { Model } from '../../graph/graph.js'
 import type { HostTensor } from '../../runtime/types.js'
 
@@ -40,11 +40,11 @@ export interface Batch {
 }
 
 /** Samples that can be had in any order, prepared ahead of their use. */
-export interface SampleSource {
+export interface SampleSource<T extends AnyTargets = Targets> {
   /** N */
   readonly length: number
   /** What is said of each sample. */
-  readonly targets: Targets
+  readonly targets: T
   /** The sample shapes that batches come in, where there are several (text in buckets of length): few, as each is a program. */
   readonly shapes?: readonly SampleShapes[]
   /**

@@ -1,6 +1,6 @@
 /** What a training minimises and is judged by: it follows from what the targets are. */
 import type { Matrix } from '../../base/matrix.js'
-import type { Targets } from '../../data/targets.js'
+import type { AnyTargets } from '../../data/targets.js'
 import type { Emitter } from '../../ops/operator.js'
 import type { Batch } from './network.js'
 import type { TuningSettings } from './settings.js'
@@ -24,23 +24,39 @@ export interface Scale {
 export interface Encoded {
   /** In the shape of the logits of the batch. */
   readonly targets: Float32Array
-  /** (n), or (n, T): what each counts, before division by the sum over the step. 0 where the target is not known. */
+  /**
+   * (n), or (n, T), or (n, K) for K tasks: what each counts, before division by the sum over the step (of each task). 0 where the
+   * target is not known.
+   */
   readonly weights: Float32Array
 }
 
 export interface Objective {
-  readonly kind: Targets['kind']
+  readonly kind: AnyTargets['kind']
   /** Width of the logits. */
   readonly outputs: number
   /** What {@link Score.value} is. */
-  readonly valueName: 'accuracy' | 'micro F1' | 'R2' | 'entity F1'
+  readonly valueName: 'accuracy' | 'micro F1' | 'R2' | 'entity F1' | 'mean of tasks'
   /** Where the network learns standardised numbers: logits and head are in this scale. */
   readonly scale?: Scale
+  /** Several tasks: each one's columns of the logits, in their order. */
+  readonly tasks?: readonly TaskColumns[]
+  /** Several tasks: appends the loss of each, (K). `loss` is their sum. */
+  losses?(g: Emitter, logits: string, targets: string, weights: string): string
   /** Appends the loss, a scalar: the sum over samples (or positions) of weight times its own loss. */
   loss(g: Emitter, logits: string, targets: string, weights: string): string
-  encode(targets: Targets, batch: Pick<Batch, 'samples' | 'words' | 'inputs'>): Encoded
+  encode(targets: AnyTargets, batch: Pick<Batch, 'samples' | 'words' | 'inputs'>): Encoded
   /** @param logits (N, C); of words, one row for each word of each sample in turn, NaN where a word was cut off */
-  score(logits: Matrix, targets: Targets): Score
+  score(logits: Matrix, targets: AnyTargets): Score
+}
+
+/** A task's part of logits that lie side by side. */
+export interface TaskColumns {
+  readonly name: string
+  /** Of its first column; it has `objective.outputs` of them. */
+  readonly start: number
+  /** Of the task by itself. */
+  readonly objective: Objective
 }
 
 export type ObjectiveSettings = Pick<

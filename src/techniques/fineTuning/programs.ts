@@ -123,7 +123,8 @@ function lossOf(
   const feed = (name: string, dims: readonly number[]) =>
     g.has(name) ? name : g.input(name, { type: 'float32', shape: dims })
   const targets = feed(TARGETS, shape)
-  const weights = feed(WEIGHTS, shape.slice(0, -1))
+  const { tasks } = objective
+  const weights = feed(WEIGHTS, tasks ? [...shape.slice(0, -1), tasks.length] : shape.slice(0, -1))
   const objectiveLoss = objective.loss(g, logits, targets, weights)
   const fixed: Record<string, HostTensor> = {}
   const trained = [...g.parameters()].flatMap(([name, { type }]) => (trains(name) && type === 'float32' ? [name] : []))

@@ -1,11 +1,11 @@
 /** Logits of a whole set of samples, and what the loss and the accuracy on it are. */
 import { argmaxRows, type Matrix, matrix, row } from '../../base/matrix.js'
-import { outputsOf, type Targets } from '../../data/targets.js'
+import { type AnyTargets, outputsOf } from '../../data/targets.js'
 import type { HostTensor } from '../../runtime/types.js'
 import type { Batch, SampleSource } from './network.js'
 
 export interface LogitsRequest {
-  readonly source: SampleSource
+  readonly source: SampleSource<AnyTargets>
   /** Samples that are asked for together. */
   readonly size: number
   readonly signal: AbortSignal
@@ -48,7 +48,7 @@ export async function logitsOf({ source, size, signal, limit, run, onBatch }: Lo
 }
 
 /** Where each of the first n samples' rows begin, and where the last one's end: a row a sample, or one for each of its words. */
-export function rowStarts(targets: Targets, n: number): Int32Array {
+export function rowStarts(targets: AnyTargets, n: number): Int32Array {
   const starts = new Int32Array(n + 1)
   for (let i = 0; i < n; i++)
     starts[i + 1] = starts[i]! + (targets.kind === 'token-labels' ? targets.labels[i]!.length : 1)

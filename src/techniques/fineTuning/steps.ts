@@ -2,7 +2,7 @@
 import type { Random } from '../../base/random.js'
 import type { MixOptions } from '../../data/augment.js'
 import { mixBatch } from '../../data/mixing.js'
-import type { Targets } from '../../data/targets.js'
+import type { AnyTargets } from '../../data/targets.js'
 import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.js'
 import type { ChannelMask } from '../../passes/batchNorm.js'
 import type { Engine } from '../../runtime/engine.js'
@@ -47,7 +47,7 @@ export interface StepperOptions {
   /** The first layer that trains; all after it do. */
   readonly first: number
   /** Of the training samples, which batches point into. */
-  readonly targets: Targets
+  readonly targets: AnyTargets
   /** The shapes that batches come in. @default the network's own */
   readonly shapes?: readonly SampleShapes[] | undefined
   /** @default that of the targets */
@@ -96,7 +96,7 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
       const encoded = batches.map((batch) => objective.encode(targets, batch))
       // The mean over the whole step, as one large batch would give (PyTorch divides by the sum of the weights).
       const totals: Totals = {
-        weight: encoded.reduce((sum, { weights }) => weights.reduce((s, w) => s + w, sum), 0),
+        weights: columnSums(encoded, objective.tasks?.length ?? 1),
         places: batches.reduce((sum, batch) => sum + placesOf(batch, objective).reduce((s, p) => s + p, 0), 0),
         samples: batches.reduce((sum, { samples }) => sum + samples.length, 0),
       }
@@ -143,18 +143,23 @@ function batchFeeds(
   const n = batch.samples.length
   const mixed = mix(batch, encoded.targets, network, settings.mix, random)
   const each = encoded.weights.length / n
-  const width = encoded.targets.length / encoded.weights.length
+  const columns = totals.weights.length
+  const positions = each / columns
+  const width = objective.outputs
   const perSample = objective.kind === 'token-labels' ? [each] : []
-  // A step in which nothing is known has no loss; the update is then that of the decay alone.
-  const weights = totals.weight > 0 ? encoded.weights.map((w) => w / totals.weight) : encoded.weights
+  // Where nothing is known in a step there is no loss; the update is then that of the decay alone.
+  const weights = encoded.weights.map((w, i) => (w === 0 ? 0 : w / totals.weights[i % columns]!))
   const feeds: Record<string, HostTensor> = {
     ...inputTensors(mixed.batch, network, settings.batch),
-    [TARGETS]: floats([settings.batch, ...perSample, width], padded(mixed.targets, settings.batch * each * width)),
-    [WEIGHTS]: floats([settings.batch, ...perSample], padded(weights, settings.batch * each)),
+    [TARGETS]: floats([settings.batch, ...perSample, width], padded(mixed.targets, settings.batch * positions * width)),
+    [WEIGHTS]: floats(
+      [settings.batch, ...perSample, ...(objective.tasks ? [columns] : [])],
+      padded(weights, settings.batch * each),
+    ),
   }
   if (reads.has(PLACES)) {
     const places = placesOf(batch, objective).map((p) => p / Math.max(1, totals.places))
-    feeds[PLACES] = floats([settings.batch, ...perSample], padded(places, settings.batch * each))
+    feeds[PLACES] = floats([settings.batch, ...perSample], padded(places, settings.batch * positions))
   }
   if (reads.has(ROWS)) feeds[ROWS] = floats([settings.batch], padded(new Float32Array(n).fill(1), settings.batch))
   if (reads.has(SHARE)) feeds[SHARE] = scalarTensor(n / totals.samples)
@@ -163,9 +168,17 @@ function batchFeeds(
 
 /** Sums over all batches of a step. */
 interface Totals {
-  readonly weight: number
+  /** Of all, or of each task. */
+  readonly weights: Float64Array
   readonly places: number
   readonly samples: number
+}
+
+/** What each task's samples weigh together; there is one column where there is one task. */
+function columnSums(encoded: readonly Encoded[], columns: number): Float64Array {
+  const sums = new Float64Array(columns)
+  for (const { weights } of encoded) for (let i = 0; i < weights.length; i++) sums[i % columns]! += weights[i]!
+  return sums
 }
 
 /** 1 for each sample, or for each position at which a word begins. */

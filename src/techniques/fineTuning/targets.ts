@@ -1,5 +1,5 @@
 /** What the loss compares the logits with: soft targets and what each weighs. */
-import type { Targets } from '../../data/targets.js'
+import type { AnyTargets } from '../../data/targets.js'
 import type { Encoded } from './objective.js'
 
 /** One-hot targets (N, C) with `smoothing` spread over all classes: (1 - s) y + s / C (Szegedy et al. 2016). */
@@ -40,8 +40,12 @@ export function inverseFrequencies(labels: Int32Array, classes: number): Float64
 }
 
 /** Text that is the same for the same targets and no others: for the key of a checkpoint. */
-export function targetsText(targets: Targets): string {
+export function targetsText(targets: AnyTargets): string {
   switch (targets.kind) {
+    case 'tasks':
+      return JSON.stringify([targets.kind, targets.tasks.map((task) => [task.name, targetsText(task.targets)])])
+    case 'multi-label':
+      return `${JSON.stringify([targets.kind, targets.classes])} ${targets.labels.join()} ${targets.known?.join() ?? ''}`.trimEnd()
     case 'number':
       return `number ${targets.values.join()}`
     case 'token-labels':

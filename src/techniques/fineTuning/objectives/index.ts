@@ -1,11 +1,12 @@
 /** Which objective follows from which targets. */
 import { UsageError } from '../../../base/errors.js'
-import type { Targets } from '../../../data/targets.js'
+import type { AnyTargets, Targets } from '../../../data/targets.js'
 import type { Objective, ObjectiveSettings } from '../objective.js'
 import { multiLabel } from './multiLabel.js'
 import { number } from './number.js'
 import { ordinal } from './ordinal.js'
 import { singleLabel } from './singleLabel.js'
+import { severalTasks } from './tasks.js'
 import { tokenLabels } from './tokenLabels.js'
 
 /**
@@ -13,11 +14,20 @@ import { tokenLabels } from './tokenLabels.js'
  *
  * single-label: softmax cross-entropy. multi-label: binary cross-entropy. number: Huber's loss or the squared error of the
  * standardised number. ordinal: softmax cross-entropy plus the squared earth mover's distance. token-labels: softmax
- * cross-entropy, mean over the labelled words.
+ * cross-entropy, mean over the labelled words. tasks: the sum of the tasks' own losses; class weights and label smoothing go to
+ * those of them that have classes.
  *
  * @throws UsageError where a setting has no meaning for such targets
  */
-export function objectiveFor(targets: Targets, settings: ObjectiveSettings): Objective {
+export function objectiveFor(targets: AnyTargets, settings: ObjectiveSettings): Objective {
+  if (targets.kind === 'tasks') {
+    if (settings.balancedSampling)
+      throw new UsageError('Balanced sampling draws every class of one task equally often; there are several tasks.', {
+        remedy: 'Leave balanced sampling out; class weights can be had for several tasks.',
+      })
+    const plain = { ...settings, classWeights: false, labelSmoothing: 0 }
+    return severalTasks(targets, (task) => objectiveFor(task.targets, task.targets.kind === 'number' ? plain : settings))
+  }
   const hasClasses = targets.kind === 'single-label' || targets.kind === 'ordinal'
   if (settings.balancedSampling && !hasClasses)
     throw new UsageError(`Balanced sampling draws every class equally often; ${SAYS[targets.kind]}.`, {

@@ -18,18 +18,20 @@ export function multiLabel(train: MultiLabelTargets, settings: ObjectiveSettings
     valueName: 'micro F1',
     loss: (g, logits, targets, weights) => sigmoidCrossEntropy(g, logits, targets, weights, positive),
     encode: (targets, { samples }) => {
-      const { labels } = targets as MultiLabelTargets
+      const { labels, known } = targets as MultiLabelTargets
       const s = settings.labelSmoothing
       const encoded = new Float32Array(samples.length * outputs)
       samples.forEach((sample, i) => {
         for (let c = 0; c < outputs; c++) encoded[i * outputs + c] = (1 - s) * labels[sample * outputs + c]! + s / 2
       })
-      return { targets: encoded, weights: new Float32Array(samples.length).fill(1) }
+      return { targets: encoded, weights: Float32Array.from(samples, (sample) => known?.[sample] ?? 1) }
     },
     score(logits, targets) {
-      const { labels } = targets as MultiLabelTargets
-      let [loss, found, missed, wrong, exact] = [0, 0, 0, 0, 0]
+      const { labels, known } = targets as MultiLabelTargets
+      let [loss, found, missed, wrong, exact, counts] = [0, 0, 0, 0, 0, 0]
       for (let i = 0; i < logits.rows; i++) {
+        if (known?.[i] === 0) continue
+        counts++
         let all = true
         row(logits, i).forEach((z, c) => {
           const label = labels[i * outputs + c] === 1
@@ -42,12 +44,12 @@ export function multiLabel(train: MultiLabelTargets, settings: ObjectiveSettings
         })
         if (all) exact++
       }
-      const counted = 2 * found + missed + wrong
-      const microF1 = counted === 0 ? 1 : (2 * found) / counted
+      const marks = 2 * found + missed + wrong
+      const microF1 = marks === 0 ? 1 : (2 * found) / marks
       return {
-        loss: loss / (logits.rows * outputs),
+        loss: loss / (counts * outputs),
         value: microF1,
-        figures: { microF1, exactMatch: exact / logits.rows },
+        figures: { microF1, exactMatch: exact / counts },
       }
     },
   }
@@ -56,13 +58,15 @@ export function multiLabel(train: MultiLabelTargets, settings: ObjectiveSettings
 /** log(1 + e^x) */
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
 
-function positiveWeights({ classes, labels }: MultiLabelTargets): number[] {
+function positiveWeights({ classes, labels, known }: MultiLabelTargets): number[] {
   const width = classes.length
-  const samples = labels.length / width
   const counts = new Array<number>(width).fill(0)
-  labels.forEach((label, i) => {
-    counts[i % width]! += label
-  })
+  let samples = 0
+  for (let i = 0; i < labels.length / width; i++) {
+    if (known?.[i] === 0) continue
+    samples++
+    for (let c = 0; c < width; c++) counts[c]! += labels[i * width + c]!
+  }
   // A label that is always or never there has no other side.
   return counts.map((count) => (count === 0 || count === samples ? 1 : (samples - count) / count))
 }
