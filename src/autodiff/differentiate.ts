@@ -13,7 +13,7 @@ import { lookup } from '../ops/table.js'
  * Appends the nodes that compute, for each target, the gradient of sum over seeds of <seed gradient, value>.
  *
  * @param seeds value name -> name of its gradient (of the same shape)
- * @param targets parameter and input names
+ * @param targets parameters, inputs, or values that nodes compute
  * @returns target -> gradient, in the target's shape; targets that no seed depends on are absent
  */
 export function differentiate(
@@ -28,6 +28,8 @@ export function differentiate(
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i] as Node
     if (!node.outputs.some((o) => pending.has(o)) || !node.outputs.some((o) => reached.has(o))) continue
+    // A target that a node computes: nothing behind it is asked for.
+    if (!node.inputs.some((input) => reached.has(input))) continue
     const gradients = new Map<string, string>()
     for (const output of node.outputs) if (pending.has(output)) gradients.set(output, total(g, pending, output))
     g.scope(`grad/${node.outputs[0]}`, () => {

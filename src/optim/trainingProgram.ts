@@ -46,6 +46,8 @@ export interface Loss {
   readonly loss: string
   /** What else the step gives out, by name: the logits, parts of the loss. */
   readonly extras?: Readonly<Record<string, string>>
+  /** Appends the gradients of these parameters (of those that have one) where they are other than those of `loss`. */
+  readonly gradients?: (parameters: readonly string[]) => Map<string, string>
   /** Inputs that `loss` declared and that stay the same: state of these names, with these values. */
   readonly fixed?: Readonly<Record<string, HostTensor>>
 }
@@ -174,7 +176,7 @@ export function compileAscent(options: TrainingOptions, rho: number): Program {
 /** The graph with its loss and the gradients of what trains, whose weights have become inputs. */
 function differentiated(options: TrainingOptions) {
   const g = options.forward.builder
-  const { loss, extras, fixed = {} } = options.loss(g)
+  const { loss, extras, fixed = {}, gradients } = options.loss(g)
   const groups = new Map<string, ParameterGroup>()
   const weights = new Map<string, Tensor>()
   for (const [name, tensor] of g.parameters()) {
@@ -184,7 +186,8 @@ function differentiated(options: TrainingOptions) {
       weights.set(name, tensor)
     }
   }
-  const found = differentiate(g, new Map([[loss, g.float(1)]]), [...groups.keys()])
+  const names = [...groups.keys()]
+  const found = gradients?.(names) ?? differentiate(g, new Map([[loss, g.float(1)]]), names)
   const parameters = [...found.keys()].map((name) => ({
     name,
     dims: g.shape(name),

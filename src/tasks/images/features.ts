@@ -9,7 +9,7 @@ import type { ImageTransform } from '../../data/transform.js'
 import type { ImageSample, PixelBatch } from '../../data/types.js'
 import { openLanes } from '../../runtime/lanes.js'
 import { floats } from '../../runtime/types.js'
-import { matrixSource } from '../training/matrixSource.js'
+import { matrixSource } from '../../techniques/fineTuning/matrixSource.js'
 import type { Extractor, FrozenPart } from '../training/modality.js'
 import { matrixTable } from '../training/workspace.js'
 

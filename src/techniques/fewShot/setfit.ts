@@ -8,6 +8,7 @@
 import { now } from '#platform'
 import { InternalError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
+import type { Targets } from '../../data/targets.js'
 import { HEAD_BIAS, HEAD_WEIGHT } from '../../models/attach.js'
 import { linear, warmUp } from '../../optim/schedules.js'
 import { STEP_OUTPUTS } from '../../optim/trainingProgram.js'
@@ -54,7 +55,7 @@ export const SETFIT: SetFitSettings = {
   checkpointSeconds: 60,
 }
 
-export interface SetFitTraining extends Omit<Training, 'settings'> {
+export interface SetFitTraining extends Omit<Training<Targets>, 'settings'> {
   readonly settings: SetFitSettings
   /** The first layer that trains. @default 0 */
   readonly first?: number

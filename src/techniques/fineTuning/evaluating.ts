@@ -1,5 +1,6 @@
 /** What a network says with any weights. */
 import type { Matrix } from '../../base/matrix.js'
+import type { AnyTargets } from '../../data/targets.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { HostTensor } from '../../runtime/types.js'
 import type { Evaluate, Weights } from './method.js'
@@ -21,7 +22,7 @@ export interface EvaluatingOptions {
 export async function logitsWith(
   { engine, network, batch: size, signal }: EvaluatingOptions,
   weights: Weights,
-  source: SampleSource,
+  source: SampleSource<AnyTargets>,
   limit?: number,
 ): Promise<Matrix> {
   // Under names of their own: a training's state stays as it is.
@@ -38,7 +39,11 @@ export async function logitsWith(
 }
 
 /** Judges weights by these samples: for soups and interpolations. */
-export function evaluateOn(options: EvaluatingOptions, objective: Objective, source: SampleSource): Evaluate {
+export function evaluateOn(
+  options: EvaluatingOptions,
+  objective: Objective,
+  source: SampleSource<AnyTargets>,
+): Evaluate {
   return async (weights) => {
     const logits = await logitsWith(options, weights, source)
     return { logits, score: objective.score(logits, source.targets) }

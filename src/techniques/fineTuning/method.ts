@@ -5,14 +5,16 @@
 import { GraftError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
+import type { AnyTargets } from '../../data/targets.js'
 import type { Model } from '../../graph/graph.js'
 import type { Tensor } from '../../graph/tensor.js'
 import type { GraphBuilder } from '../../ops/builder.js'
+import type { Loss } from '../../optim/trainingProgram.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { HostTensor } from '../../runtime/types.js'
 import type { Json } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
-import type { Network, SampleSource } from './network.js'
+import type { Batch, Network, SampleSource } from './network.js'
 import type { Objective, Score } from './objective.js'
 import type { TuningSettings } from './settings.js'
 
@@ -43,7 +45,7 @@ export interface MethodContext {
   /** With the weights that training starts from. */
   readonly network: Network
   readonly objective: Objective
-  readonly train: SampleSource
+  readonly train: SampleSource<AnyTargets>
   readonly settings: TuningSettings
   /** Keyed by the method's name. */
   readonly random: Random
@@ -61,6 +63,10 @@ export interface PreparedMethod {
   readonly teacher?: Teacher
   /** Its own term. */
   readonly loss?: (context: LossContext) => LossTerm
+  /** How the losses of several tasks become one; they are added where no method says. */
+  readonly combine?: (context: LossContext, losses: string) => CombinedLoss
+  /** What is decided at each step from what the samples give, outside the program. */
+  readonly steering?: Steering
   /** The gradient is taken where the loss is highest within this distance of the weights, in the Euclidean norm. */
   readonly sharpness?: number
   /** Batch norm of its own. */
@@ -81,6 +87,58 @@ export interface StochasticNorm {
   readonly probability: number
 }
 
+export interface CombinedLoss {
+  /** A scalar. */
+  readonly loss: string
+  /** (K): what each task's loss is multiplied by, for the record. */
+  readonly weights: string
+  /** As {@link Loss.gradients}. */
+  readonly gradients?: Loss['gradients']
+}
+
+/** Runs programs of its own before and after a step, and feeds the step with what it makes of them. */
+export interface Steering {
+  open(options: SteeringOptions): Promise<OpenSteering>
+  /** All that later steps depend on and that is not in the engine's state: kept in the checkpoint. */
+  state(): Json
+  restore(state: Json): void
+}
+
+export interface SteeringOptions {
+  readonly engine: Engine
+  readonly network: Network
+  readonly objective: Objective
+  readonly settings: TuningSettings
+  /** The network's parameters that train now: state of these names. */
+  readonly trained: readonly string[]
+  /** Batch-norm statistics that the training moves. */
+  readonly statistics: readonly string[]
+}
+
+export interface OpenSteering {
+  /** @returns what {@link LossContext.feed} stands for at this step, by name */
+  before(step: SteeredStep): Promise<Record<string, HostTensor>>
+  after(step: SteeredStep, given: GivenBy): Promise<void>
+  release(): Promise<void>
+}
+
+export interface SteeredStep {
+  /** The micro-batches, with all that is fed to the step. */
+  readonly batches: readonly { readonly batch: Batch; readonly feeds: Readonly<Record<string, HostTensor>> }[]
+  /** From 0. */
+  readonly epoch: number
+  readonly random: Random
+}
+
+/** What a step gave. */
+export interface GivenBy {
+  readonly finite: boolean
+  /** (K): the loss of each task at the weights before the step; 0 where no sample of it is known. */
+  readonly losses: readonly number[]
+  /** (K): see {@link CombinedLoss.weights}. */
+  readonly weights: readonly number[]
+}
+
 export interface LossContext {
   readonly g: GraphBuilder
   /** (N, C), or (N, T, C) where every word has a class. */
@@ -99,6 +157,8 @@ export interface LossContext {
   value(name: string): string
   /** One of {@link PreparedMethod.fixed}. */
   fixed(name: string): string
+  /** A tensor that is fed at each step. */
+  feed(name: string, dims: readonly number[]): string
   /** One of the teacher's outputs on this batch. */
   taught(output: string): string
   /** The network's parameters that train in this program. */
@@ -155,6 +215,7 @@ export async function prepareMethods(context: MethodContext): Promise<PreparedMe
       })
   }
   several('move the weights before the gradient is taken', ({ sharpness }) => sharpness !== undefined)
+  several('combine the losses of the tasks', ({ combine }) => combine !== undefined)
   several('change batch norm', ({ batchNorm }) => batchNorm !== undefined)
   several('choose the weights in the end', ({ finish }) => finish !== undefined)
   return prepared
@@ -162,4 +223,5 @@ export async function prepareMethods(context: MethodContext): Promise<PreparedMe
 
 /** Names of a method's own values in a program. */
 export const ownName = (method: string, name: string): string => `graft.${method}/${name}`
+export const fedName = (method: string, name: string): string => `graft.${method}.fed/${name}`
 export const taughtName = (method: string, output: string): string => `graft.${method}.taught/${output}`

@@ -1,11 +1,12 @@
 /** The order in which an epoch visits the samples. */
 import { InternalError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
+import type { AnyTargets } from '../../data/targets.js'
 import type { SampleSource } from './network.js'
 
 /** The order of an epoch: shuffled, or drawn so that every class comes equally often. */
 export function epochOrder(
-  { length, targets }: SampleSource,
+  { length, targets }: SampleSource<AnyTargets>,
   { balancedSampling }: { readonly balancedSampling: boolean },
   random: Random,
 ): Int32Array {

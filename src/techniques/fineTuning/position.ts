@@ -2,6 +2,7 @@
 import { GraftError } from '../../base/errors.js'
 import type { SafetensorsFile, StoredTensor } from '../../base/safetensors.js'
 import type { HostTensor } from '../../runtime/types.js'
+import type { Json } from '../run/directory.js'
 import type { Objective } from './objective.js'
 
 export interface EpochRecord {
@@ -17,6 +18,8 @@ export interface EpochRecord {
   /** The highest rate of the epoch's last step. */
   readonly learningRate: number
   readonly seconds: number
+  /** Of several tasks: {@link Score.figures} on the validation samples. */
+  readonly validationFigures?: Readonly<Record<string, number>>
 }
 
 /** Everything besides tensors that decides how the training goes on. */
@@ -36,6 +39,8 @@ export interface Position {
   readonly waited: number
   readonly best: { readonly epoch: number; readonly loss: number } | null
   readonly history: readonly EpochRecord[]
+  /** What the methods that steer remember, by their names. */
+  readonly steering?: Readonly<Record<string, Json>>
 }
 
 export const START: Position = {

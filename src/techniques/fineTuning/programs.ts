@@ -1,4 +1,6 @@
 /** The programs of fine-tuning: the training step over the layers that train, and the forward pass with the same weights. */
+import { UsageError } from '../../base/errors.js'
+import { attr } from '../../graph/graph.js'
 import type { GraphBuilder } from '../../ops/builder.js'
 import {
   compileAscent,
@@ -13,7 +15,7 @@ import type { ChannelMask } from '../../passes/batchNorm.js'
 import { recompute } from '../../passes/memory/recompute.js'
 import { type BatchNormMode, type Specialised, specialise } from '../../passes/specialise.js'
 import type { HostTensor, Program, StateBinding } from '../../runtime/types.js'
-import { type LossContext, ownName, type PreparedMethod, taughtName } from './method.js'
+import { fedName, type LossContext, ownName, type PreparedMethod, taughtName } from './method.js'
 import { batchShapes, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Objective } from './objective.js'
 import { makeOptimizer, type TuningSettings } from './settings.js'
@@ -28,6 +30,10 @@ export const SHARE = 'graft.share'
 
 /** The objective's own part of the loss, where there are others. */
 export const OWN_LOSS = 'graft.own_loss'
+
+/** Of several tasks: the loss of each, (K), and what it was multiplied by. */
+export const TASK_LOSSES = 'graft.task_losses'
+export const TASK_WEIGHTS = 'graft.task_weights'
 
 /** PyTorch's default for batch norm. */
 const BATCH_NORM_MOMENTUM = 0.1
@@ -103,7 +109,7 @@ function trainingOptions(
   }
 }
 
-function batchNormOf(settings: TuningSettings, methods: readonly PreparedMethod[]): BatchNormMode {
+export function batchNormOf(settings: TuningSettings, methods: readonly PreparedMethod[]): BatchNormMode {
   const stochastic = methods.some(({ batchNorm }) => batchNorm !== undefined)
   if (stochastic) return { kind: 'stochastic', momentum: BATCH_NORM_MOMENTUM }
   return settings.batchNorm === 'train' ? { kind: 'train', momentum: BATCH_NORM_MOMENTUM } : { kind: 'fold' }
@@ -125,15 +131,16 @@ function lossOf(
   const targets = feed(TARGETS, shape)
   const { tasks } = objective
   const weights = feed(WEIGHTS, tasks ? [...shape.slice(0, -1), tasks.length] : shape.slice(0, -1))
-  const objectiveLoss = objective.loss(g, logits, targets, weights)
+  const losses = objective.losses?.(g, logits, targets, weights)
+  const objectiveLoss =
+    losses === undefined
+      ? objective.loss(g, logits, targets, weights)
+      : g.op('ReduceSum', [losses, g.ints([0])], { keepdims: attr.int(0) })
   const fixed: Record<string, HostTensor> = {}
   const trained = [...g.parameters()].flatMap(([name, { type }]) => (trains(name) && type === 'float32' ? [name] : []))
-  let factor = 1
-  const terms: string[] = []
-  for (const method of methods) {
-    if (method.loss === undefined) continue
+  const contextOf = (method: PreparedMethod): LossContext => {
     const taught = method.teacher && teacherShapes(method.teacher, network, shapes, settings.batch)
-    const context: LossContext = {
+    return {
       g,
       logits,
       targets,
@@ -154,6 +161,7 @@ function lossOf(
         fixed[state] = tensor
         return feed(state, tensor.dims)
       },
+      feed: (name, dims) => feed(fedName(method.name, name), dims),
       taught: (output) => feed(taughtName(method.name, output), taught?.[output] as readonly number[]),
       trained,
       parameter(name, start) {
@@ -162,15 +170,38 @@ function lossOf(
         return g.has(parameter) ? parameter : g.parameter(parameter, start)
       },
     }
-    const term = g.scope(method.name, () => method.loss?.(context))
+  }
+  let factor = 1
+  const terms: string[] = []
+  for (const method of methods) {
+    const term = method.loss && g.scope(method.name, () => method.loss?.(contextOf(method)))
     if (term === undefined) continue
     factor *= term.own ?? 1
     terms.push(term.add)
   }
-  if (terms.length === 0) return { loss: objectiveLoss }
-  const scaled = factor === 1 ? objectiveLoss : g.op('Mul', [objectiveLoss, g.float(factor)])
+  const combining = methods.find(({ combine }) => combine !== undefined)
+  const combined =
+    losses === undefined || combining === undefined
+      ? undefined
+      : g.scope(combining.name, () => combining.combine?.(contextOf(combining), losses))
+  if (combined?.gradients !== undefined && terms.length > 0)
+    throw new UsageError(
+      `The method ${combining?.name} decides the gradients of the tasks; terms of other methods cannot be added to them.`,
+      { remedy: 'Choose a method that weighs the losses, or leave the other methods out.' },
+    )
+  const extras = losses && { [TASK_LOSSES]: losses, ...(combined && { [TASK_WEIGHTS]: combined.weights }) }
+  if (combined?.gradients !== undefined)
+    return {
+      loss: combined.loss,
+      gradients: combined.gradients,
+      extras: { [OWN_LOSS]: objectiveLoss, ...extras },
+      fixed,
+    }
+  if (terms.length === 0 && losses === undefined) return { loss: objectiveLoss }
+  const main = combined?.loss ?? objectiveLoss
+  const scaled = factor === 1 ? main : g.op('Mul', [main, g.float(factor)])
   const loss = terms.reduce((sum, term) => g.op('Add', [sum, term]), scaled)
-  return { loss, extras: { [OWN_LOSS]: objectiveLoss }, fixed }
+  return { loss, extras: { [OWN_LOSS]: objectiveLoss, ...extras }, fixed }
 }
 
 /** The logits with the weights of the state store; `average` takes the moving averages of those in `trained`. */

@@ -7,7 +7,7 @@ import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.
 import type { ChannelMask } from '../../passes/batchNorm.js'
 import type { Engine } from '../../runtime/engine.js'
 import { floats, type HostTensor, type Program, scalarTensor } from '../../runtime/types.js'
-import type { PreparedMethod } from './method.js'
+import { fedName, type OpenSteering, type PreparedMethod } from './method.js'
 import { type Batch, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Encoded, Objective } from './objective.js'
 import { objectiveFor } from './objectives/index.js'
@@ -18,6 +18,8 @@ import {
   ROWS,
   SHARE,
   TARGETS,
+  TASK_LOSSES,
+  TASK_WEIGHTS,
   type TuningProgram,
   trainingProgram,
   WEIGHTS,
@@ -37,7 +39,7 @@ export interface StepResult {
 export interface Stepper {
   readonly program: TuningProgram
   /** The micro-batches of one step. */
-  step(batches: readonly Batch[], rate: number, random: Random): Promise<StepResult>
+  step(batches: readonly Batch[], rate: number, random: Random, epoch?: number): Promise<StepResult>
   release(): Promise<void>
 }
 
@@ -79,6 +81,14 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
   const ascents = program.ascent && new ShapedPrograms(engine, network, (shapes) => build(shapes).ascent as Program)
   const steps = new ShapedPrograms(engine, network, (shapes) => build(shapes).step)
   const teachers = await openTeachers(engine, methods)
+  const own = new Set(network.layers.flat())
+  const trained = program.parameters.flatMap(({ name }) => (own.has(name) ? [name] : []))
+  const steering: { name: string; steers: OpenSteering }[] = []
+  for (const { name, steering: made } of methods)
+    if (made !== undefined) {
+      const { statistics } = program
+      steering.push({ name, steers: await made.open({ engine, network, objective, settings, trained, statistics }) })
+    }
   const apply = program.apply && (await engine.load(program.apply))
   const probability = methods.find(({ batchNorm }) => batchNorm !== undefined)?.batchNorm?.probability ?? 1
   const rates = (rate: number): Record<string, HostTensor> => {
@@ -92,7 +102,7 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
   }
   return {
     program,
-    async step(batches, rate, random) {
+    async step(batches, rate, random, epoch = 0) {
       const encoded = batches.map((batch) => objective.encode(targets, batch))
       // The mean over the whole step, as one large batch would give (PyTorch divides by the sum of the weights).
       const totals: Totals = {
@@ -102,25 +112,37 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
       }
       let loss = 0
       let own = 0
+      const losses = new Float64Array(objective.tasks?.length ?? 0)
       let applied: Record<string, HostTensor> = {}
-      for (const [micro, batch] of batches.entries()) {
+      const fed = batches.map((batch, micro) => {
         const fork = random.fork(micro)
         const feeds = batchFeeds(batch, encoded[micro]!, totals, objective, network, settings, fork, reads)
-        Object.assign(feeds, await teachers.ask(feeds), channelMasks(program.masks, probability, fork))
+        return { batch, feeds: { ...feeds, ...channelMasks(program.masks, probability, fork) } }
+      })
+      const steered = { batches: fed, epoch, random: random.fork('steering') }
+      for (const { name, steers } of steering) {
+        const given = Object.entries(await steers.before(steered)).map(([key, tensor]) => [fedName(name, key), tensor])
+        for (const { feeds } of fed) Object.assign(feeds, Object.fromEntries(given))
+      }
+      for (const { batch, feeds } of fed) {
+        Object.assign(feeds, await teachers.ask(feeds))
         await ascents?.run(batch, feeds)
         const results = await steps.run(batch, apply ? feeds : { ...feeds, ...rates(rate) })
         loss += scalarOf(results[STEP_OUTPUTS.loss])
         own += scalarOf(results[OWN_LOSS] ?? results[STEP_OUTPUTS.loss])
+        losses.forEach((_, k) => {
+          losses[k]! += Number(results[TASK_LOSSES]?.data[k])
+        })
         applied = results
       }
+      const weights = Array.from(losses, (_, k) => Number(applied[TASK_WEIGHTS]?.data[k] ?? 1))
       if (apply) applied = await apply.run(rates(rate))
-      return {
-        loss: own,
-        finite: scalarOf(applied[STEP_OUTPUTS.finite]) !== 0 && Number.isFinite(loss),
-        gradientNorm: scalarOf(applied[STEP_OUTPUTS.gradientNorm]),
-      }
+      const finite = scalarOf(applied[STEP_OUTPUTS.finite]) !== 0 && Number.isFinite(loss)
+      for (const { steers } of steering) await steers.after(steered, { finite, losses: [...losses], weights })
+      return { loss: own, finite, gradientNorm: scalarOf(applied[STEP_OUTPUTS.gradientNorm]) }
     },
     async release() {
+      for (const { steers } of steering) await steers.release()
       await ascents?.release()
       await steps.release()
       await teachers.release()

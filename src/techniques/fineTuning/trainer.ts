@@ -7,6 +7,7 @@ import { now } from '#platform'
 import { GraftError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
+import type { AnyTargets } from '../../data/targets.js'
 import { slotName, type TrainingProgram } from '../../optim/trainingProgram.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { HostTensor } from '../../runtime/types.js'
@@ -27,12 +28,13 @@ import { inputTensors, ShapedPrograms } from './shaped.js'
 import { firstTrained } from './stages.js'
 import { completeState, openStepper, type Stepper, type StepResult } from './steps.js'
 
-export interface Training {
+/** @typeParam T what is predicted: one task, or several */
+export interface Training<T extends AnyTargets = AnyTargets> {
   readonly engine: Engine
   readonly network: Network
-  readonly train: SampleSource
+  readonly train: SampleSource<T>
   /** Decides which epoch is kept; without it the last one is. */
-  readonly validation: SampleSource | undefined
+  readonly validation: SampleSource<T> | undefined
   readonly settings: TuningSettings
   readonly random: Random
   readonly context: RunContext
@@ -150,6 +152,10 @@ class TrainingLoop {
     for (const name of Object.keys(snapshot.state)) this.#known.add(name)
     this.#position = snapshot.position
     this.#best = snapshot.best
+    for (const { name, steering } of this.#methods) {
+      const state = snapshot.position.steering?.[name]
+      if (state !== undefined) steering?.restore(state)
+    }
     context.emit({ type: 'resumed', path: directory.out ?? '', step: snapshot.position.step })
   }
 
@@ -200,7 +206,7 @@ class TrainingLoop {
       for await (const group of grouped(batches, settings.accumulate)) {
         const { step } = this.#position
         const rate = learningRate(settings) * factor(Math.min(step, total - 1), total)
-        const result = await stepper.step(group, rate, random.fork('mix', epoch, step))
+        const result = await stepper.step(group, rate, random.fork('mix', epoch, step), epoch)
         const used = group.reduce((sum, batch) => sum + batch.samples.length, 0)
         this.#count(result, rate, used)
         onStep(this.#position.step)
@@ -268,6 +274,7 @@ class TrainingLoop {
       valueName: this.#objective.valueName,
       learningRate: learningRate(settings) * factor(Math.min(position.step, total) - 1, total),
       seconds,
+      ...(this.#objective.tasks && measured ? { validationFigures: measured.figures } : {}),
     }
     this.#position = {
       ...position,
@@ -305,7 +312,7 @@ class TrainingLoop {
   }
 
   /** Of the weights as they are now. */
-  async #logits(source: SampleSource, limit?: number): Promise<Matrix> {
+  async #logits(source: SampleSource<AnyTargets>, limit?: number): Promise<Matrix> {
     const { engine, network, settings, context } = this.#training
     const { program } = await this.#stepperNow()
     const names = this.#trained(program)
@@ -348,6 +355,12 @@ class TrainingLoop {
     return now() - this.#savedAt >= Math.max(1000 * settings.checkpointSeconds, 20 * this.#saveTook)
   }
 
+  /** The position with what the methods remember. */
+  get #steered(): Position {
+    const steering = this.#methods.flatMap(({ name, steering: own }) => (own ? [[name, own.state()] as const] : []))
+    return steering.length === 0 ? this.#position : { ...this.#position, steering: Object.fromEntries(steering) }
+  }
+
   async #save(): Promise<void> {
     const { engine, directory, context, key } = this.#training
     if (directory.out === undefined) return
@@ -356,7 +369,7 @@ class TrainingLoop {
     const state = await engine.getState([...this.#known].filter((name) => !unsaved.has(name)))
     const path = await directory.writeCheckpoint(
       CHECKPOINT,
-      encodeSnapshot({ position: this.#position, state, best: this.#best, key }),
+      encodeSnapshot({ position: this.#steered, state, best: this.#best, key }),
     )
     this.#savedAt = now()
     this.#saveTook = this.#savedAt - started

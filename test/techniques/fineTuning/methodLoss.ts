@@ -57,6 +57,7 @@ export function appendTerm(g: GraphBuilder, method: PreparedMethod, trained: rea
     share: 'share',
     value: (name) => `value.${name}`,
     fixed: (name) => `fixed.${name}`,
+    feed: (name) => `fed.${name}`,
     taught: (name) => `taught.${name}`,
     trained,
     parameter: (name) => `own.${name}`,

@@ -26,7 +26,9 @@ export function objectiveFor(targets: AnyTargets, settings: ObjectiveSettings): 
         remedy: 'Leave balanced sampling out; class weights can be had for several tasks.',
       })
     const plain = { ...settings, classWeights: false, labelSmoothing: 0 }
-    return severalTasks(targets, (task) => objectiveFor(task.targets, task.targets.kind === 'number' ? plain : settings))
+    return severalTasks(targets, (task) =>
+      objectiveFor(task.targets, task.targets.kind === 'number' ? plain : settings),
+    )
   }
   const hasClasses = targets.kind === 'single-label' || targets.kind === 'ordinal'
   if (settings.balancedSampling && !hasClasses)

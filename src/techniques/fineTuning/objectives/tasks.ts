@@ -1,7 +1,14 @@
 /** Several tasks on one network: their logits lie side by side, each part has the objective of its own kind of target. */
 import { InternalError, UsageError } from '../../../base/errors.js'
 import { type Matrix, matrix } from '../../../base/matrix.js'
-import { type AnyTargets, countOf, isKnown, type NamedTask, outputsOf, type TaskTargets } from '../../../data/targets.js'
+import {
+  type AnyTargets,
+  countOf,
+  isKnown,
+  type NamedTask,
+  outputsOf,
+  type TaskTargets,
+} from '../../../data/targets.js'
 import { attr } from '../../../graph/graph.js'
 import { reshape, slice } from '../../../ops/emit.js'
 import type { Emitter } from '../../../ops/operator.js'

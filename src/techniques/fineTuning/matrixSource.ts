@@ -1,11 +1,15 @@
 /** Rows of a matrix as samples: what comes out of the frozen part of a network. */
 import { type Matrix, takeRows } from '../../base/matrix.js'
-import type { Targets } from '../../data/targets.js'
+import type { AnyTargets } from '../../data/targets.js'
 import { floats } from '../../runtime/types.js'
-import type { NetworkInput, SampleSource } from '../../techniques/fineTuning/network.js'
+import type { NetworkInput, SampleSource } from './network.js'
 
 /** Sample `i` is row `i`, in the shape of the input. */
-export function matrixSource(features: Matrix, targets: Targets, { name, sample }: NetworkInput): SampleSource {
+export function matrixSource<T extends AnyTargets>(
+  features: Matrix,
+  targets: T,
+  { name, sample }: Pick<NetworkInput, 'name' | 'sample'>,
+): SampleSource<T> {
   return {
     length: features.rows,
     targets,

@@ -1,0 +1,123 @@
+/** Trains one network on several tasks: fine-tuning with a rule that weighs them, and what it leaves for the report. */
+import { UsageError } from '../../base/errors.js'
+import type { Matrix } from '../../base/matrix.js'
+import type { TaskTargets } from '../../data/targets.js'
+import { matrixSource } from '../fineTuning/matrixSource.js'
+import type { SampleSource } from '../fineTuning/network.js'
+import { inOwnUnit } from '../fineTuning/objective.js'
+import { objectiveFor } from '../fineTuning/objectives/index.js'
+import { columnsOf } from '../fineTuning/objectives/tasks.js'
+import type { EpochRecord } from '../fineTuning/position.js'
+import { type Training, train } from '../fineTuning/trainer.js'
+import { FEATURES } from './architectures/parts.js'
+import type { TaskNetwork } from './network.js'
+import type { TaskOutcome, TasksEpoch, TasksOutcome } from './outcome.js'
+import type { GradientsOf } from './probe.js'
+import type { TaskMeans } from './records.js'
+import { weighTasks } from './weigh.js'
+import { equal } from './weighting/equal.js'
+import type { TaskWeighting } from './weighting/weighting.js'
+
+export interface TrainTasksOptions extends Omit<Training<TaskTargets>, 'network'> {
+  readonly network: TaskNetwork
+  /** @default equal() */
+  readonly weighting?: TaskWeighting | undefined
+  /** Whose gradients are compared. @default 'representation' where the network has one, else 'parameters' */
+  readonly gradientsOf?: GradientsOf | undefined
+  /** Gradients are compared at one step in so many where the weighting does not need them at each; 0 is never. @default 10 */
+  readonly lookEvery?: number | undefined
+  /** What the network is called, for the record. @default 'hard-sharing' */
+  readonly architecture?: string | undefined
+}
+
+/**
+ * Minimises sum over tasks of lambda_k L_k, L_k the mean loss of the samples of a step whose label of task k is known, lambda by
+ * the weighting. The epoch with the lowest sum of validation losses is kept.
+ *
+ * @throws UsageError where the tasks of network and samples differ, or a setting has no meaning for several tasks
+ */
+export async function trainTasks(options: TrainTasksOptions): Promise<TasksOutcome> {
+  const { network, weighting = equal(), gradientsOf, lookEvery, architecture = 'hard-sharing', ...training } = options
+  const { settings } = training
+  checkTasks(network, training.train)
+  if (settings.mix !== undefined)
+    throw new UsageError(
+      'Photos cannot be mixed where samples have several tasks: a mixed label may be half unknown.',
+      {
+        remedy: 'Leave mixup and cutmix out.',
+      },
+    )
+  const method = weighTasks({ weighting, network, gradientsOf, lookEvery })
+  const outcome = await train({
+    ...training,
+    network,
+    settings: { ...settings, methods: [...(settings.methods ?? []), method] },
+  })
+  const objective = objectiveFor(training.train.targets, settings)
+  const figures = outcome.history[outcome.epoch - 1]?.validationFigures ?? {}
+  const tasks = (objective.tasks ?? []).map((columns, k): TaskOutcome => {
+    const { name } = columns
+    const { scale, valueName } = columns.objective
+    return {
+      name,
+      logits: outcome.validationLogits && inOwnUnit(columnsOf(outcome.validationLogits, columns), scale),
+      valueName,
+      value: figures[`${name}.value`],
+      loss: figures[`${name}.loss`],
+      figures: ownFigures(figures, network.tasks[k]!.name),
+      scale,
+    }
+  })
+  const { steps, total, beside } = method.cost()
+  return {
+    tasks,
+    network,
+    weights: outcome.weights,
+    checkLogits: outcome.checkLogits,
+    history: outcome.history.map((record) => epochOf(record, method.means(), network)),
+    epoch: outcome.epoch,
+    weighting: weighting.name,
+    architecture,
+    steps,
+    stepMs: total / Math.max(1, steps),
+    probeMs: beside / Math.max(1, steps),
+    stoppedEarly: outcome.stoppedEarly,
+    skippedSteps: outcome.skippedSteps,
+  }
+}
+
+function checkTasks({ tasks }: TaskNetwork, { targets }: SampleSource<TaskTargets>): void {
+  const own = tasks.map(({ name }) => name).join(', ')
+  const given = targets.tasks.map(({ name }) => name).join(', ')
+  if (own !== given) throw new UsageError(`The network was built for the tasks ${own}; the samples have ${given}.`)
+}
+
+/** The figures of one task under their own names. */
+function ownFigures(figures: Readonly<Record<string, number>>, task: string): Record<string, number> {
+  const prefix = `${task}.`
+  return Object.fromEntries(
+    Object.entries(figures).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
+    ),
+  )
+}
+
+function epochOf(record: EpochRecord, means: readonly TaskMeans[], { tasks }: TaskNetwork): TasksEpoch {
+  const own = means.find(({ epoch }) => epoch === record.epoch - 1)
+  const none = tasks.map(() => Number.NaN)
+  const figure = (what: string) => tasks.map(({ name }) => record.validationFigures?.[`${name}.${what}`])
+  return {
+    epoch: record.epoch,
+    losses: own?.losses ?? none,
+    weights: own?.weights ?? none,
+    cosines: own?.cosines,
+    validationLosses: figure('loss'),
+    validationValues: figure('value'),
+    seconds: record.seconds,
+  }
+}
+
+/** Cached features (N, D) and their tasks, as a network on features reads them. */
+export function featureTasks(features: Matrix, targets: TaskTargets): SampleSource<TaskTargets> {
+  return matrixSource(features, targets, { name: FEATURES, sample: [features.columns] })
+}
