@@ -1,0 +1,100 @@
+/** Four scores of how unlike anything seen in training a sample is; higher is less alike. */
+import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
+import { type ClassGaussians, nearestClassDistances } from './classDistances.js'
+import { coordinatesOf } from './coordinates.js'
+import type { PrincipalAxes } from './principalAxes.js'
+
+export type OutlierScore = 'max-softmax' | 'energy' | 'mahalanobis' | 'nearest-neighbours'
+
+/** The scores and what each is. */
+export const OUTLIER_SCORES: Readonly<Record<OutlierScore, { readonly title: string; readonly paper: string }>> = {
+  'max-softmax': {
+    title: '1 - the largest probability',
+    paper:
+      'Hendrycks, Gimpel 2017, A Baseline for Detecting Misclassified and Out-of-Distribution Examples, arXiv 1610.02136',
+  },
+  energy: {
+    title: 'free energy, -log sum exp(logits)',
+    paper: 'Liu, Wang, Owens, Li 2020, Energy-based Out-of-distribution Detection, arXiv 2010.03759',
+  },
+  mahalanobis: {
+    title: 'squared Mahalanobis distance to the nearest class mean',
+    paper:
+      'Lee, Lee, Lee, Shin 2018, A Simple Unified Framework for Detecting Out-of-Distribution Samples, arXiv 1807.03888',
+  },
+  'nearest-neighbours': {
+    title: 'distance to the fifth nearest training sample, on unit-length features',
+    paper: 'Sun, Ming, Zhu, Li 2022, Out-of-Distribution Detection with Deep Nearest Neighbors, arXiv 2204.06507',
+  },
+}
+
+/** Which neighbour's distance counts. */
+const NEIGHBOUR = 5
+
+/** 1 - max softmax(logits), (N). */
+export function maxSoftmaxScores(logits: Matrix): Float64Array {
+  const p = softmaxRows(logits)
+  return Float64Array.from({ length: p.rows }, (_, i) => 1 - Math.max(...row(p, i)))
+}
+
+/** -log sum_k exp(z_k), (N). */
+export function energyScores(logits: Matrix): Float64Array {
+  return Float64Array.from({ length: logits.rows }, (_, i) => {
+    const z = row(logits, i)
+    let max = Number.NEGATIVE_INFINITY
+    for (const v of z) max = Math.max(max, v)
+    let sum = 0
+    for (const v of z) sum += Math.exp(v - max)
+    return -(max + Math.log(sum))
+  })
+}
+
+/** Euclidean distance to the fifth nearest of the kept samples, all scaled to length 1; the farthest where fewer are kept. */
+export function neighbourScores(coordinates: Matrix, kept: Matrix): Float64Array {
+  const x = unitRows(coordinates)
+  const known = unitRows(kept)
+  const place = Math.min(NEIGHBOUR, kept.rows) - 1
+  return Float64Array.from({ length: x.rows }, (_, i) => {
+    const a = row(x, i)
+    const distances = Float64Array.from({ length: known.rows }, (_, j) => {
+      const b = row(known, j)
+      let sum = 0
+      for (let k = 0; k < a.length; k++) sum += (a[k]! - b[k]!) ** 2
+      return sum
+    })
+    return Math.sqrt(distances.sort()[place]!)
+  })
+}
+
+function unitRows(m: Matrix): Matrix {
+  const out = matrix(m.rows, m.columns)
+  for (let i = 0; i < m.rows; i++) {
+    const x = row(m, i)
+    let square = 0
+    for (const v of x) square += v * v
+    const scale = square > 0 ? 1 / Math.sqrt(square) : 0
+    for (let j = 0; j < x.length; j++) out.data[i * m.columns + j] = x[j]! * scale
+  }
+  return out
+}
+
+/** What the scores compare with. */
+export interface SeenFeatures {
+  readonly axes: PrincipalAxes
+  /** Coordinates of seen samples, (R, K + 1). */
+  readonly reservoir: Matrix
+  readonly gaussians: ClassGaussians
+}
+
+/** Each score of the samples, (N); those of logits where there are logits. */
+export function outlierScores(
+  statistics: SeenFeatures,
+  { features, logits }: { readonly features: Matrix; readonly logits?: Matrix },
+): Partial<Record<OutlierScore, Float64Array>> {
+  const coordinates = coordinatesOf(features, statistics.axes)
+  return {
+    ...(logits && { 'max-softmax': maxSoftmaxScores(logits), energy: energyScores(logits) }),
+    mahalanobis: nearestClassDistances(coordinates, statistics.gaussians),
+    'nearest-neighbours': neighbourScores(coordinates, statistics.reservoir),
+  }
+}
