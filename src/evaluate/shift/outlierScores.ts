@@ -1,7 +1,8 @@
 /** Four scores of how unlike anything seen in training a sample is; higher is less alike. */
-import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
+import { type Matrix, row, softmaxRows } from '../../base/matrix.js'
 import { type ClassGaussians, nearestClassDistances } from './classDistances.js'
 import { coordinatesOf } from './coordinates.js'
+import { squaredDistances } from './distances.js'
 import type { PrincipalAxes } from './principalAxes.js'
 
 export type OutlierScore = 'max-softmax' | 'energy' | 'mahalanobis' | 'nearest-neighbours'
@@ -23,7 +24,7 @@ export const OUTLIER_SCORES: Readonly<Record<OutlierScore, { readonly title: str
       'Lee, Lee, Lee, Shin 2018, A Simple Unified Framework for Detecting Out-of-Distribution Samples, arXiv 1807.03888',
   },
   'nearest-neighbours': {
-    title: 'distance to the fifth nearest training sample, on unit-length features',
+    title: 'distance to the fifth nearest training sample',
     paper: 'Sun, Ming, Zhu, Li 2022, Out-of-Distribution Detection with Deep Nearest Neighbors, arXiv 2204.06507',
   },
 }
@@ -49,33 +50,16 @@ export function energyScores(logits: Matrix): Float64Array {
   })
 }
 
-/** Euclidean distance to the fifth nearest of the kept samples, all scaled to length 1; the farthest where fewer are kept. */
+/**
+ * Euclidean distance to the fifth nearest of the kept samples; the farthest where fewer are kept. The paper scales features to length 1;
+ * these are centred coordinates, whose length says how far out a sample is, and are left as they are.
+ */
 export function neighbourScores(coordinates: Matrix, kept: Matrix): Float64Array {
-  const x = unitRows(coordinates)
-  const known = unitRows(kept)
   const place = Math.min(NEIGHBOUR, kept.rows) - 1
-  return Float64Array.from({ length: x.rows }, (_, i) => {
-    const a = row(x, i)
-    const distances = Float64Array.from({ length: known.rows }, (_, j) => {
-      const b = row(known, j)
-      let sum = 0
-      for (let k = 0; k < a.length; k++) sum += (a[k]! - b[k]!) ** 2
-      return sum
-    })
-    return Math.sqrt(distances.sort()[place]!)
-  })
-}
-
-function unitRows(m: Matrix): Matrix {
-  const out = matrix(m.rows, m.columns)
-  for (let i = 0; i < m.rows; i++) {
-    const x = row(m, i)
-    let square = 0
-    for (const v of x) square += v * v
-    const scale = square > 0 ? 1 / Math.sqrt(square) : 0
-    for (let j = 0; j < x.length; j++) out.data[i * m.columns + j] = x[j]! * scale
-  }
-  return out
+  const squared = squaredDistances(coordinates, kept)
+  return Float64Array.from({ length: coordinates.rows }, (_, i) =>
+    Math.sqrt(squared.subarray(i * kept.rows, (i + 1) * kept.rows).sort()[place]!),
+  )
 }
 
 /** What the scores compare with. */

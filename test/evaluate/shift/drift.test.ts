@@ -39,9 +39,10 @@ test('scores by their formulas', () => {
   const expected = [4.392150706007916, 6.328100259358754, 2.875665840160247, 7.567711036749977, 8.486797568180767]
   const found = nearestClassDistances(features(5, 6, 3, 77).features, classGaussians(x, labels, 3))
   expected.forEach((d, i) => void near(found[i]!, d, 1e-4))
-  const kept = matrix(6, 2, Float32Array.of(1, 0, 2, 0, 0, 1, 1, 1, -1, 0, 0, -3))
-  // On the circle: two at 0 degrees, then 45, 90, -90 and 180; the fifth nearest to 0 degrees is at a right angle.
-  near(neighbourScores(matrix(1, 2, Float32Array.of(5, 0)), kept)[0]!, Math.SQRT2)
+  const kept = matrix(6, 2, Float32Array.of(1, 0, 2, 0, 0, 1, 4, 1, -1, 0, 5, -3))
+  // Squared distances from (5, 0): 16, 9, 26, 2, 36, 9.
+  near(neighbourScores(matrix(1, 2, Float32Array.of(5, 0)), kept)[0]!, Math.sqrt(26))
+  near(neighbourScores(matrix(1, 2, Float32Array.of(5, 0)), matrix(1, 2))[0]!, 5)
 })
 
 test('coordinates keep lengths', () => {
@@ -75,7 +76,7 @@ test('thresholds let through the share of good samples that they promise, and fi
   }
   const limit = outlierThreshold(statistics, 'mahalanobis')!
   assert.ok(strange.mahalanobis!.scores.every((s) => s > limit))
-  assert.ok(strange['nearest-neighbours']!.pValues.filter((p) => p < 0.05).length > 200)
+  assert.ok(strange['nearest-neighbours']!.pValues.every((p) => p < 0.05))
 })
 
 test('drift: not found in data as in training, found in other data, and said by which axis', () => {
