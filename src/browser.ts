@@ -43,6 +43,7 @@ export {
   type Piece,
   type PieceContext,
   type SgdOptions,
+  Scalars,
   type StepContext,
   sgd,
 } from './optim/optimizer.js'

@@ -43,7 +43,7 @@ import { spectral } from './spectral.js'
 import { trigonometry } from './trigonometry.js'
 import { unpooling } from './unpooling.js'
 
-/** Operators that only gradient rules write. */
+/** Operators that only rules and training programs write. */
 const internal = {
   If: {
     infer: (c) => {
@@ -52,6 +52,16 @@ const internal = {
       return branch.value.outputs.map((output) => ({ type: output.type, shape: staticShape(output.shape, c.fail) }))
     },
     gradient: refuse('its branch is chosen while running; a branch that is known before is read in its place'),
+  },
+  // Without state from iteration to iteration, over the first axis.
+  Scan: {
+    infer: (c) => {
+      const body = c.node.attributes.get('body')
+      if (body?.kind !== 'graph') return c.fail('has no body')
+      const [count] = c.shape(0)
+      return body.value.outputs.map(({ type, shape }) => ({ type, shape: [count ?? 0, ...staticShape(shape, c.fail)] }))
+    },
+    gradient: refuse('it is written where no gradient is taken; one that is read is its iterations'),
   },
 } as const satisfies Record<string, Operator>
 

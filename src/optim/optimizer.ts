@@ -13,6 +13,10 @@ export interface PieceContext {
   readonly parameter: string
   /** 1 for the first step; a scalar. */
   readonly step: string
+  /** What all parameters have in common. */
+  readonly scalars: Scalars
+  /** A scalar, as nodes of `g` read it. */
+  local(scalar: string): string
   /** Whether this parameter's group takes weight decay. */
   readonly decays: boolean
   /** The current value of one of the piece's slots. */
@@ -79,7 +83,7 @@ export function momentum(mu: number, nesterov = false): Piece {
 /** p <- p - lr u. */
 export const descend: FinalStep = {
   slots: [],
-  apply: (update, { g, parameter, rate }) => sub(g, parameter, mul(g, update, rate)),
+  apply: (update, { g, parameter, rate, local }) => sub(g, parameter, mul(g, update, local(rate))),
 }
 
 /** The least rate that is told from 0: with it a parameter does not move. */
@@ -96,16 +100,16 @@ const LEAST_RATE = 1e-30
 export function adamStep(beta1: number, beta2: number, epsilon: number, decay: number): FinalStep {
   return {
     slots: ['m', 'v'],
-    apply: (update, { g, parameter, slot, setSlot, nextOf, step, rate, decays }) => {
+    apply: (update, { g, parameter, slot, setSlot, nextOf, step, rate, decays, scalars, local }) => {
       const m = add(g, times(g, slot('m'), beta1), update, nextOf('m'))
       const v = add(g, times(g, slot('v'), beta2), mul(g, update, update), nextOf('v'))
       setSlot('m', m)
       setSlot('v', v)
-      const { a, b } = adamScalars(g, { beta1, beta2, epsilon, step, rate })
-      const move = div(g, m, add(g, mul(g, g.op('Sqrt', [v]), a), b))
+      const { a, b } = adamScalars(scalars, { beta1, beta2, epsilon, step, rate })
+      const move = div(g, m, add(g, mul(g, g.op('Sqrt', [v]), local(a)), local(b)))
       if (decay === 0 || !decays) return sub(g, parameter, move)
-      const kept = shared(g, `kept ${decay} ${rate}`, () => sub(g, g.float(1), mul(g, rate, g.float(decay))))
-      return sub(g, mul(g, parameter, kept), move)
+      const kept = scalars.once(`kept ${decay} ${rate}`, (s) => sub(s, s.float(1), mul(s, rate, s.float(decay))))
+      return sub(g, mul(g, parameter, local(kept)), move)
     },
   }
 }
@@ -119,29 +123,36 @@ interface AdamScalars {
 }
 
 /** a = c sqrt((1 - beta2) / (1 - beta2^t)) and b = c eps, with c = (1 - beta1^t) / ((1 - beta1) lr). */
-function adamScalars(g: Emitter, { beta1, beta2, epsilon, step, rate }: AdamScalars): { a: string; b: string } {
+function adamScalars(scalars: Scalars, { beta1, beta2, epsilon, step, rate }: AdamScalars): { a: string; b: string } {
   const key = `${beta1} ${beta2} ${step}`
-  const correction = (beta: number) => sub(g, g.float(1), g.op('Pow', [g.float(beta), step]))
-  const c = shared(g, `adam c ${key} ${rate}`, () => {
-    const first = shared(g, `adam first ${key}`, () => div(g, correction(beta1), g.float(1 - beta1)))
+  const correction = (g: Emitter, beta: number) => sub(g, g.float(1), g.op('Pow', [g.float(beta), step]))
+  const c = scalars.once(`adam c ${key} ${rate}`, (g) => {
+    const first = scalars.once(`adam first ${key}`, () => div(g, correction(g, beta1), g.float(1 - beta1)))
     return div(g, first, g.op('Max', [rate, g.float(LEAST_RATE)]))
   })
-  const spread = shared(g, `adam spread ${key}`, () => g.op('Sqrt', [div(g, g.float(1 - beta2), correction(beta2))]))
+  const spread = scalars.once(`adam spread ${key}`, (g) =>
+    g.op('Sqrt', [div(g, g.float(1 - beta2), correction(g, beta2))]),
+  )
   return {
-    a: shared(g, `adam a ${key} ${rate}`, () => mul(g, c, spread)),
-    b: shared(g, `adam b ${key} ${rate} ${epsilon}`, () => mul(g, c, g.float(epsilon))),
+    a: scalars.once(`adam a ${key} ${rate}`, (g) => mul(g, c, spread)),
+    b: scalars.once(`adam b ${key} ${rate} ${epsilon}`, (g) => mul(g, c, g.float(epsilon))),
   }
 }
 
-const scalars = new WeakMap<Emitter, Map<string, string>>()
+/** Scalars that all parameters of an update have in common, each computed once. */
+export class Scalars {
+  readonly #g: Emitter
+  readonly #known = new Map<string, string>()
 
-/** A scalar that all parameters of a graph have in common. */
-function shared(g: Emitter, key: string, make: () => string): string {
-  const own = scalars.get(g) ?? new Map<string, string>()
-  scalars.set(g, own)
-  const known = own.get(key) ?? make()
-  own.set(key, known)
-  return known
+  constructor(g: Emitter) {
+    this.#g = g
+  }
+
+  once(key: string, make: (g: Emitter) => string): string {
+    const known = this.#known.get(key) ?? make(this.#g)
+    this.#known.set(key, known)
+    return known
+  }
 }
 
 export interface SgdOptions {

@@ -9,7 +9,8 @@ import { sizeOf, type Tensor } from '../graph/tensor.js'
 import { GraphBuilder } from '../ops/builder.js'
 import type { Specialised } from '../passes/specialise.js'
 import type { HostTensor, Program, StateBinding } from '../runtime/types.js'
-import { descend, globalNorm, type Optimizer } from './optimizer.js'
+import { descend, type FinalStep, globalNorm, type Optimizer, Scalars } from './optimizer.js'
+import { tilesOf } from './tiles.js'
 
 /** A parameter group: its own learning rate (a scalar fed at each step), with or without weight decay. */
 export interface ParameterGroup {
@@ -37,6 +38,11 @@ export interface TrainingOptions {
    * update, and its memory. The gradients of the last run of `step` are what `apply` takes.
    */
   readonly split?: boolean
+  /**
+   * Large weights are updated in pieces that fit a cache: less memory, and less time. The programs then take and give some states
+   * in another shape: the same numbers in the same order.
+   */
+  readonly tiled?: boolean
   /** The gradient is taken at weights that {@link compileAscent} moved; what is updated is `<parameter>.origin`. */
   readonly fromOrigin?: boolean
 }
@@ -120,10 +126,15 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
     }
   }
 
+  // A Reshape in front of an output of the graph is a copy, and a state may be given in any shape.
+  const given = (value: string) => {
+    const producer = options.tiled ? g.producerOf(value) : undefined
+    return producer?.opType === 'Reshape' ? (producer.inputs[0] as string) : value
+  }
   const sum = (name: string, dims: readonly number[], value: string) => {
     const total = g.input(name, { type: 'float32', shape: dims })
     state.zeros(total, dims)
-    state.update(g, total, options.split ? g.op('Identity', [value]) : g.op('Add', [total, value]))
+    state.update(g, total, options.split ? g.op('Identity', [given(value)]) : g.op('Add', [total, value]))
     return total
   }
   const sums = [sum(LOSSES, [], loss)]
@@ -232,6 +243,7 @@ class StateBindings {
 
 interface UpdatePlan {
   readonly split?: boolean
+  readonly tiled?: boolean
   readonly optimizer: Optimizer
   readonly clipNorm?: number
   readonly ema?: number
@@ -299,40 +311,130 @@ function appendUpdate(
   set(STEP, step)
   for (const rate of ratesOf(plan.parameters)) stateInput(rate, [])
   const clip = plan.clipNorm === undefined ? undefined : clipFactor(branch, capture(norm), plan.clipNorm)
+  const scalars = new Scalars(branch)
 
   for (const { name, dims, group } of plan.parameters) {
-    branch.scope(name, () => {
-      const origin = capture(origins.get(name) ?? name)
-      const gradient = capture(gradients.get(name) as string)
-      let update = clip === undefined ? gradient : branch.op('Mul', [gradient, clip])
-      const last = plan.optimizer.step ?? descend
-      for (const slot of [...plan.optimizer.pieces, last].flatMap((piece) => piece.slots)) {
-        stateInput(slotName(name, slot), dims)
-        state.zeros(slotName(name, slot), dims)
-      }
-      const context = {
-        g: branch,
-        parameter: origin,
-        step,
-        rate: `lr.${group}`,
-        decays: plan.decays(name),
-        slot: (slot: string) => slotName(name, slot),
-        setSlot: (slot: string, value: string) => set(slotName(name, slot), value),
-        nextOf: (slot: string) => updatedName(slotName(name, slot)),
-      }
-      for (const piece of plan.optimizer.pieces) update = piece.apply(update, context)
-      const next = last.apply(update, context)
-      updates.push({ name, value: next, otherwise: origin })
-      if (plan.ema === undefined) return
-      const average = stateInput(slotName(name, 'ema'), dims)
+    const tiles = plan.tiled ? tilesOf(dims) : undefined
+    const shape = tiles ?? dims
+    const shaped = (value: string) =>
+      capture(tiles === undefined || sameShape(g.shape(value), shape) ? value : g.op('Reshape', [value, g.ints(shape)]))
+    const last = plan.optimizer.step ?? descend
+    const slots = [...plan.optimizer.pieces, last].flatMap((piece) => piece.slots).map((slot) => slotName(name, slot))
+    const origin = shaped(origins.get(name) ?? name)
+    const gradient = shaped(gradients.get(name) as string)
+    for (const slot of slots) {
+      stateInput(slot, shape)
+      state.zeros(slot, dims)
+    }
+    const average = plan.ema === undefined ? undefined : stateInput(slotName(name, 'ema'), shape)
+    if (average !== undefined) {
       const start = state.values[name] as HostTensor
       state.values[average] = { ...start, data: Float32Array.from(start.data as Float32Array) }
       state.input(average)
-      set(average, movingAverage(branch, average, next, plan.ema))
-    })
+    }
+    const rule: UpdateRule = {
+      plan: { ...plan, last },
+      parameter: name,
+      step,
+      rate: `lr.${group}`,
+      clip,
+      scalars,
+      averages: average !== undefined,
+    }
+    const own = average === undefined ? slots : [...slots, average]
+    const taken = { origin, gradient, states: new Map(own.map((slot) => [slot, slot])) }
+    const next = branch.scope(name, () =>
+      tiles === undefined ? updateOf(branch, rule, taken, (scalar) => scalar) : tiledUpdate(branch, rule, taken, tiles),
+    )
+    for (const [value, updated] of next)
+      updates.push(value === name ? { name, value: updated, otherwise: origin } : { name: value, value: updated })
   }
   chooseBranch(g, branch, finite, updates, state)
 }
+
+/** How one parameter is updated. */
+interface UpdateRule {
+  readonly plan: Pick<UpdatePlan, 'optimizer' | 'decays' | 'ema'> & { readonly last: FinalStep }
+  readonly parameter: string
+  readonly step: string
+  readonly rate: string
+  readonly clip: string | undefined
+  readonly scalars: Scalars
+  readonly averages: boolean
+}
+
+/** The values that an update reads, all of one shape. */
+interface UpdateInputs {
+  readonly origin: string
+  readonly gradient: string
+  /** By the name of the state. */
+  readonly states: ReadonlyMap<string, string>
+}
+
+/** Appends the update of a weight, or of a piece of it; gives the next value of each state. */
+function updateOf(
+  g: GraphBuilder,
+  { plan, parameter, step, rate, clip, scalars, averages }: UpdateRule,
+  { origin, gradient, states }: UpdateInputs,
+  local: (scalar: string) => string,
+  nextName = updatedName,
+): Map<string, string> {
+  const next = new Map<string, string>()
+  let update = clip === undefined ? gradient : g.op('Mul', [gradient, local(clip)])
+  const context = {
+    g,
+    parameter: origin,
+    step,
+    rate,
+    scalars,
+    local,
+    decays: plan.decays(parameter),
+    slot: (slot: string) => states.get(slotName(parameter, slot)) as string,
+    setSlot: (slot: string, value: string) => {
+      next.set(slotName(parameter, slot), value)
+    },
+    nextOf: (slot: string) => nextName(slotName(parameter, slot)),
+  }
+  for (const piece of plan.optimizer.pieces) update = piece.apply(update, context)
+  const weight = plan.last.apply(update, context)
+  next.set(parameter, weight)
+  const average = slotName(parameter, 'ema')
+  if (averages) next.set(average, movingAverage(g, states.get(average) as string, weight, plan.ema as number))
+  return next
+}
+
+/** The same piece by piece. */
+function tiledUpdate(
+  g: GraphBuilder,
+  rule: UpdateRule,
+  { origin, gradient, states }: UpdateInputs,
+  [, elements]: readonly [pieces: number, elements: number],
+): Map<string, string> {
+  const body = new GraphBuilder('tile', `${rule.parameter}/tile/`)
+  // A body must not repeat a name of the graphs around it.
+  const inside = (name: string) => `${name}.tile`
+  const piece = (name: string) => body.input(name, { type: 'float32', shape: [elements] })
+  const inner = {
+    origin: piece(inside(rule.parameter)),
+    gradient: piece(inside(slotName(rule.parameter, 'gradient'))),
+    states: new Map([...states.keys()].map((name) => [name, piece(inside(name))])),
+  }
+  const nextName = (name: string) => updatedName(inside(name))
+  const local = (scalar: string) => (body.has(scalar) ? scalar : body.captured(scalar, g.typeOf(scalar)))
+  const next = updateOf(body, rule, inner, local, nextName)
+  for (const [name, value] of next) body.output(nextName(name), value)
+  const outputs = [...next.keys()].map(updatedName)
+  g.multi(
+    'Scan',
+    [origin, gradient, ...states.values()],
+    { body: { kind: 'graph', value: body.graph() }, num_scan_inputs: attr.int(2 + states.size) },
+    outputs.length,
+    { outputs },
+  )
+  return new Map([...next.keys()].map((name) => [name, updatedName(name)]))
+}
+
+const sameShape = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((d, i) => d === b[i])
 
 /** What a state's new value is called inside the branch. */
 const updatedName = (state: string): string => `${state}.updated`
@@ -389,7 +491,7 @@ function applyProgram(plan: UpdatePlan, values: StateBindings, statistics: reado
   const state = new StateBindings()
   const sums: string[] = []
   const input = (name: string, dims: readonly number[]) => {
-    g.input(name, { type: 'float32', shape: dims })
+    g.input(name, { type: 'float32', shape: (plan.tiled ? tilesOf(dims) : undefined) ?? dims })
     state.input(name)
     return name
   }

@@ -12,11 +12,15 @@ interface Loaded {
   readonly session: InferenceSession
   readonly state: readonly StateBinding[]
   readonly returned: readonly string[]
+  /** Shapes of inputs and outputs, where they are known. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>
   /** Makes tensors for what is returned; undefined where a shape is not known before the run. */
   readonly results: (() => Record<string, Tensor>) | undefined
 }
 
 interface Slot {
+  /** The state's own; a program may take the same numbers in another shape. */
+  readonly dims: readonly number[]
   current: Tensor
   spare: Tensor | undefined
 }
@@ -45,7 +49,13 @@ export class Sessions {
     const written = new Set(state.map((s) => s.output))
     const returned = session.outputNames.filter((name) => !written.has(name) && name !== UNCOPIED)
     const uncopied = fillsOutputs && session.outputNames.includes(UNCOPIED)
-    this.#programs.set(id, { session, state, returned, results: uncopied ? maker(session, returned) : undefined })
+    this.#programs.set(id, {
+      session,
+      state,
+      returned,
+      shapes: new Map([...staticShapes(session.inputMetadata), ...staticShapes(session.outputMetadata)]),
+      results: uncopied ? maker(session, returned) : undefined,
+    })
   }
 
   async run(id: number, feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
@@ -58,10 +68,10 @@ export class Sessions {
     const written: { slot: Slot; output: string }[] = []
     for (const { name, input, output } of program.state) {
       const slot = this.#slot(name)
-      inputs[input] = slot.current
+      inputs[input] = inShape(slot.current, program.shapes.get(input))
       if (output === undefined) continue
       if (fillsOutputs) slot.spare ??= likeTensor(slot.current)
-      fetches[output] = slot.spare ?? null
+      fetches[output] = slot.spare ? inShape(slot.spare, program.shapes.get(output)) : null
       written.push({ slot, output })
     }
     let results: Readonly<Record<string, unknown>> = fetches
@@ -72,7 +82,7 @@ export class Sessions {
     }
     for (const { slot, output } of written) {
       // The tensor that was given, filled; or, in a browser, a new one.
-      const next = results[output] as Tensor
+      const next = inShape(results[output] as Tensor, slot.dims)
       if (fillsOutputs) slot.spare = slot.current
       slot.current = next
     }
@@ -87,7 +97,7 @@ export class Sessions {
 
   setState(values: Readonly<Record<string, HostTensor>>): void {
     for (const [name, tensor] of Object.entries(values))
-      this.#state.set(name, { current: toOrt(tensor), spare: undefined })
+      this.#state.set(name, { dims: tensor.dims, current: toOrt(tensor), spare: undefined })
   }
 
   getState(names: readonly string[]): Record<string, HostTensor> {
@@ -124,6 +134,22 @@ function maker(session: InferenceSession, names: readonly string[]): (() => Reco
 
 function toOrt(tensor: HostTensor): Tensor {
   return new Tensor(tensor.type, tensor.data as Float32Array, tensor.dims as number[]) as Tensor
+}
+
+/** The same numbers as a tensor of another shape of as many elements. */
+function inShape(tensor: Tensor, dims: readonly number[] | undefined): Tensor {
+  if (dims === undefined || (dims.length === tensor.dims.length && dims.every((d, i) => d === tensor.dims[i])))
+    return tensor
+  return new Tensor(tensor.type as 'float32', tensor.data as Float32Array, dims as number[]) as Tensor
+}
+
+/** Of those that have no free dimension. */
+function staticShapes(values: readonly InferenceSession.ValueMetadata[]): [string, readonly number[]][] {
+  return values.flatMap((value): [string, readonly number[]][] => {
+    if (!value.isTensor) return []
+    const dims = value.shape.filter((d) => typeof d === 'number')
+    return dims.length === value.shape.length ? [[value.name, dims]] : []
+  })
 }
 
 function likeTensor(tensor: Tensor): Tensor {

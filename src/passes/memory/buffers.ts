@@ -176,8 +176,8 @@ class Tracer {
       const work = workspaceOf(node, (name) => typeOf(name).shape, this.#threads)
       const id = this.#next++
       if (work) this.requests.push({ id, ...work })
-      const branch = node.attributes.get('then_branch')
-      if (branch?.kind === 'graph') this.graph(branch.value, types)
+      const inner = node.attributes.get('then_branch') ?? node.attributes.get('body')
+      if (inner?.kind === 'graph') this.graph(inner.value, types)
       if (work) this.requests.push({ id })
       for (const buffer of ending[at] as Buffer[]) this.requests.push({ id: buffer.id })
     })

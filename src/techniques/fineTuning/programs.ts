@@ -106,6 +106,7 @@ function trainingOptions(
     ...(settings.ema > 0 ? { ema: settings.ema } : {}),
     accumulate: settings.accumulate > 1,
     split: split && settings.accumulate === 1,
+    tiled: true,
   }
 }
 
