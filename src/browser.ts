@@ -42,8 +42,8 @@ export {
   type Optimizer,
   type Piece,
   type PieceContext,
-  type SgdOptions,
   Scalars,
+  type SgdOptions,
   type StepContext,
   sgd,
 } from './optim/optimizer.js'

@@ -168,7 +168,20 @@ const branch = (name: string, value: number): Attribute => {
   return { kind: 'graph', value: g.graph() }
 }
 
+/** The body of a Scan: from a piece of each input their sum and their product. */
+const piecewise = (elements: number): Attribute => {
+  const g = new GraphBuilder('piece', 'piece/')
+  const [a, b] = ['piece a', 'piece b'].map((name) => g.input(name, { type: 'float32', shape: [elements] }))
+  for (const [opType, output] of [
+    ['Add', 'piece sum'],
+    ['Mul', 'piece product'],
+  ] as const)
+    g.output(output, g.op(opType, [a as string, b as string], {}, { outputs: [output] }))
+  return { kind: 'graph', value: g.graph() }
+}
+
 const others = [
+  use('Scan', [x([3, 4]), x([3, 4])], { attributes: { body: piecewise(4), num_scan_inputs: int(2) }, outputs: 2 }),
   use('If', [truth([], 1)], { attributes: { then_branch: branch('then', 2), else_branch: branch('else', 3) } }),
 ]
 
