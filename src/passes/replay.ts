@@ -11,7 +11,15 @@ import { checkInputs } from '../ops/arity.js'
 import type { GraphBuilder } from '../ops/builder.js'
 import type { Attributes, Operator, UpgradeContext } from '../ops/operator.js'
 import { lookup } from '../ops/table.js'
-import { type ChannelMask, foldIntoConvolution, type StatisticsUpdate, withBatchStatistics } from './batchNorm.js'
+import {
+  type ChannelMask,
+  foldIntoConvolution,
+  type NormBlock,
+  type OwnAffine,
+  type StatisticsUpdate,
+  withBatchStatistics,
+  withBlockStatistics,
+} from './batchNorm.js'
 import { CONTROL_FLOW } from './controlFlow.js'
 import { Functions, readCall, resolveReferences } from './functions.js'
 import { Body, type Item, type Replayer, Scope, tensorOf } from './scope.js'
@@ -21,19 +29,21 @@ import { unknownOperator } from './support.js'
 /**
  * keep: as it stands. fold: frozen statistics, folded into a convolution where one stands before it. train: statistics of
  * the batch; the running ones are given out moved by the momentum. stochastic: the same, but each channel takes the batch's or the
- * running ones, as a mask says that is fed.
+ * running ones, as a mask says that is fed. blocks: each block of rows has its own statistics, one of them moves the running ones.
  */
 export type BatchNormMode =
   | { kind: 'keep' }
   | { kind: 'fold' }
   | { kind: 'train'; momentum: number }
   | { kind: 'stochastic'; momentum: number }
+  | { kind: 'blocks'; momentum: number; blocks: readonly NormBlock[]; keeps: string; affine: boolean }
 
 /** Nodes that inlining may make: far more than any program that can still be run needs. */
 const INLINE_LIMIT = 50_000
 
 export class Replay implements Replayer {
   readonly statistics: StatisticsUpdate[] = []
+  readonly ownAffine: OwnAffine[] = []
   readonly masks: ChannelMask[] = []
   readonly g: GraphBuilder
   readonly #batchNorm: BatchNormMode
@@ -225,6 +235,12 @@ export class Replay implements Replayer {
     const outputs = original.outputs.map((output) => (output === '' ? '' : this.#unique(scope, output)))
     const node = { ...original, outputs }
     if (node.opType === 'BatchNormalization' && this.#rewritesNorm(node)) {
+      if (this.#batchNorm.kind === 'blocks') {
+        const { statistics, own } = withBlockStatistics(this.g, node, inputs, this.#batchNorm.momentum, this.#batchNorm)
+        this.statistics.push(...statistics)
+        this.ownAffine.push(...own)
+        return outputs
+      }
       if (this.#batchNorm.kind === 'train' || this.#batchNorm.kind === 'stochastic') {
         const mask = this.#batchNorm.kind === 'stochastic' ? this.#mask(node, inputs) : undefined
         this.statistics.push(...withBatchStatistics(this.g, node, inputs, this.#batchNorm.momentum, mask))
@@ -248,8 +264,8 @@ export class Replay implements Replayer {
   #rewritesNorm(node: Node): boolean {
     if (intAttribute(node, 'spatial', 1) === 0) return false
     const training = intAttribute(node, 'training_mode', 0) === 1
-    const batch = this.#batchNorm.kind === 'train' || this.#batchNorm.kind === 'stochastic'
-    return batch || (this.#batchNorm.kind === 'fold' && !training)
+    const { kind } = this.#batchNorm
+    return kind === 'train' || kind === 'stochastic' || kind === 'blocks' || (kind === 'fold' && !training)
   }
 
   #constant(scope: Scope, node: Node, shared: boolean): string {
