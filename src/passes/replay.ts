@@ -14,11 +14,9 @@ import { lookup } from '../ops/table.js'
 import {
   type ChannelMask,
   foldIntoConvolution,
-  type NormBlock,
-  type OwnAffine,
   type StatisticsUpdate,
   withBatchStatistics,
-  withBlockStatistics,
+  withMixedStatistics,
 } from './batchNorm.js'
 import { CONTROL_FLOW } from './controlFlow.js'
 import { Functions, readCall, resolveReferences } from './functions.js'
@@ -29,21 +27,21 @@ import { unknownOperator } from './support.js'
 /**
  * keep: as it stands. fold: frozen statistics, folded into a convolution where one stands before it. train: statistics of
  * the batch; the running ones are given out moved by the momentum. stochastic: the same, but each channel takes the batch's or the
- * running ones, as a mask says that is fed. blocks: each block of rows has its own statistics, one of them moves the running ones.
+ * running ones, as a mask says that is fed. mixed: the batch's and the running ones, weighed by a scalar that is fed under this
+ * name; where they move, the mixed ones are given out as the running ones to come.
  */
 export type BatchNormMode =
   | { kind: 'keep' }
   | { kind: 'fold' }
   | { kind: 'train'; momentum: number }
   | { kind: 'stochastic'; momentum: number }
-  | { kind: 'blocks'; momentum: number; blocks: readonly NormBlock[]; keeps: string; affine: boolean }
+  | { kind: 'mixed'; share: string; moves: boolean }
 
 /** Nodes that inlining may make: far more than any program that can still be run needs. */
 const INLINE_LIMIT = 50_000
 
 export class Replay implements Replayer {
   readonly statistics: StatisticsUpdate[] = []
-  readonly ownAffine: OwnAffine[] = []
   readonly masks: ChannelMask[] = []
   readonly g: GraphBuilder
   readonly #batchNorm: BatchNormMode
@@ -235,15 +233,16 @@ export class Replay implements Replayer {
     const outputs = original.outputs.map((output) => (output === '' ? '' : this.#unique(scope, output)))
     const node = { ...original, outputs }
     if (node.opType === 'BatchNormalization' && this.#rewritesNorm(node)) {
-      if (this.#batchNorm.kind === 'blocks') {
-        const { statistics, own } = withBlockStatistics(this.g, node, inputs, this.#batchNorm.momentum, this.#batchNorm)
-        this.statistics.push(...statistics)
-        this.ownAffine.push(...own)
-        return outputs
-      }
       if (this.#batchNorm.kind === 'train' || this.#batchNorm.kind === 'stochastic') {
         const mask = this.#batchNorm.kind === 'stochastic' ? this.#mask(node, inputs) : undefined
         this.statistics.push(...withBatchStatistics(this.g, node, inputs, this.#batchNorm.momentum, mask))
+        return outputs
+      }
+      if (this.#batchNorm.kind === 'mixed') {
+        const { share, moves } = this.#batchNorm
+        if (!this.g.has(share)) this.g.input(share, { type: 'float32', shape: [] })
+        const found = withMixedStatistics(this.g, node, inputs, share)
+        if (moves) this.statistics.push(...found)
         return outputs
       }
       if (foldIntoConvolution(this.g, this.g.producerOf(inputs[0] as string), node, inputs)) return outputs
@@ -264,8 +263,8 @@ export class Replay implements Replayer {
   #rewritesNorm(node: Node): boolean {
     if (intAttribute(node, 'spatial', 1) === 0) return false
     const training = intAttribute(node, 'training_mode', 0) === 1
-    const { kind } = this.#batchNorm
-    return kind === 'train' || kind === 'stochastic' || kind === 'blocks' || (kind === 'fold' && !training)
+    const batch = ['train', 'stochastic', 'mixed'].includes(this.#batchNorm.kind)
+    return batch || (this.#batchNorm.kind === 'fold' && !training)
   }
 
   #constant(scope: Scope, node: Node, shared: boolean): string {

@@ -160,13 +160,20 @@ export function blackBoxShares(
  * Maximum likelihood shares (Saerens, Latinne, Decaestecker 2002, Adjusting the Outputs of a Classifier to New a Priori Probabilities): repeats
  * q_k = mean_i [p_ik q_k / prior_k] / sum_j [p_ij q_j / prior_j]. The probabilities should be calibrated (Alexandari, Kundaje, Shrikumar 2020,
  * arXiv 1901.06852).
+ *
+ * @param smoothing samples that each class is seen beforehand, so that no share becomes 0 on few samples
  */
-export function expectationShares(probabilities: Matrix, prior: ArrayLike<number>, rounds = 200): Float64Array {
+export function expectationShares(
+  probabilities: Matrix,
+  prior: ArrayLike<number>,
+  rounds = 200,
+  smoothing = 0,
+): Float64Array {
   const classes = probabilities.columns
   let q: Float64Array = Float64Array.from(prior)
   const posterior = new Float64Array(classes)
   for (let round = 0; round < rounds; round++) {
-    const next = new Float64Array(classes)
+    const next = new Float64Array(classes).fill(smoothing)
     for (let i = 0; i < probabilities.rows; i++) {
       const p = row(probabilities, i)
       let sum = 0

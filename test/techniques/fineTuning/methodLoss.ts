@@ -5,7 +5,6 @@ import { GraphBuilder } from '#graft/ops/builder.js'
 import type { Engine } from '#graft/runtime/engine.js'
 import { floats, type HostTensor, scalarTensor } from '#graft/runtime/types.js'
 import type {
-  DomainRows,
   LossContext,
   LossTerm,
   MethodContext,
@@ -47,12 +46,7 @@ export async function prepared(method: TuningMethod, problem: Problem): Promise<
 }
 
 /** Names of the inputs: `logits`, `targets`, `weights`, `places`, `rows`, `share`, `value.x`, `fixed.x`, `taught.x`, parameters. */
-export function appendTerm(
-  g: GraphBuilder,
-  method: PreparedMethod,
-  trained: readonly string[],
-  domains: readonly DomainRows[] = [],
-): LossTerm {
+export function appendTerm(g: GraphBuilder, method: PreparedMethod, trained: readonly string[]): LossTerm {
   const context: LossContext = {
     g,
     logits: 'logits',
@@ -67,10 +61,6 @@ export function appendTerm(
     taught: (name) => `taught.${name}`,
     trained,
     parameter: (name) => `own.${name}`,
-    held: (name) => `own.${name}`,
-    memory: (name) => `memory.${name}`,
-    progress: 'progress',
-    domains,
   }
   return method.loss!(context)
 }
@@ -87,8 +77,7 @@ export async function termOf(
   const term = appendTerm(g, method, trained)
   g.output('add', g.op('Identity', [term.add]))
   const found = await runOnce(engine, g.model(), feeds)
-  const own = term.own ?? 1
-  return { add: Number(found.add?.data[0]), own: typeof own === 'number' ? own : Number.NaN }
+  return { add: Number(found.add?.data[0]), own: term.own ?? 1 }
 }
 
 export const drawn = (random: Random, dims: readonly number[], scale = 1): HostTensor =>

@@ -1,0 +1,188 @@
+/**
+ * The guard of a stream: decides from predictions alone whether a method may learn from a batch, and whether its answers are given
+ * or those of the saved model. It holds no labels and no network.
+ */
+import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
+import { RecentRows } from './recentRows.js'
+
+/**
+ * What a method asks of the stream. mixed: classes come mixed, as methods that minimise entropy or take the statistics of a batch
+ * assume. skewed: classes come together, or some are rare, which is what the method corrects. any: neither matters.
+ */
+export type Regime = 'mixed' | 'skewed' | 'any'
+
+export interface GuardOptions {
+  /** Samples that it looks back on. @default 128 */
+  readonly window?: number | undefined
+  /** Samples that a method is watched for before its answers are given; twice as many after each time that it was stopped. @default 48 */
+  readonly watched?: number | undefined
+  /**
+   * The entropy of the mean prediction may be lower than the saved model's by this share of the logarithm of the number of classes:
+   * methods that go wrong gather their predictions on few classes. @default 0.03
+   */
+  readonly gathering?: number | undefined
+}
+
+export interface Verdict {
+  /** Whether the method is asked at all, or whether its answers are given. */
+  readonly trusted: boolean
+  /** The method has to begin anew. */
+  readonly reset: boolean
+  /** Why not, for a person. */
+  readonly reason: string | undefined
+}
+
+/** Consecutive samples whose mean predictions are compared. */
+const BLOCK = 16
+/** Blocks that it takes to compare. */
+const FEWEST = 3
+/** Mean predictions that are less even than this share of what is possible are those of few classes. */
+const EVEN = 0.75
+/** Standard deviations beyond which blocks differ by more than chance. */
+const SURELY = 2.5
+const CURRENT_SURELY = 3
+
+const TRUSTED: Verdict = { trusted: true, reset: false, reason: undefined }
+
+export class StreamGuard {
+  readonly #regime: Regime
+  readonly #options: Required<{ [K in keyof GuardOptions]: number }>
+  readonly #seen: RecentRows
+  readonly #plain: RecentRows
+  readonly #adapted: RecentRows
+  #watched = 0
+  #stops = 0
+
+  constructor(regime: Regime, { window = 128, watched = 48, gathering = 0.03 }: GuardOptions = {}) {
+    this.#regime = regime
+    this.#options = { window, watched, gathering }
+    this.#seen = new RecentRows(window)
+    this.#plain = new RecentRows(window)
+    this.#adapted = new RecentRows(window)
+  }
+
+  /** Before the method sees a batch, of which the saved model says `logits`, (n, C). */
+  look(logits: Matrix): Verdict {
+    this.#seen.add(softmaxRows(logits))
+    const rows = this.#seen.rows
+    if (rows === undefined || this.#regime === 'any') return TRUSTED
+    const skew = skewOf(rows)
+    // Until there is enough to compare a method may learn, but is not given yet.
+    if (skew === undefined)
+      return this.#regime === 'mixed' ? TRUSTED : waiting('too few samples to tell how classes come')
+    if (this.#regime === 'skewed') return skew.found ? TRUSTED : waiting('classes come mixed and evenly')
+    return skew.found ? this.#stop(skew.reason) : TRUSTED
+  }
+
+  /** After the method answered the batch. `collapsed`: what the method itself found wrong. */
+  judge(plain: Matrix, adapted: Matrix, collapsed?: string): Verdict {
+    if (collapsed !== undefined) return this.#stop(collapsed)
+    if (adapted.data.some((v) => Number.isNaN(v))) return this.#stop('its predictions are not numbers')
+    if (this.#regime === 'skewed') return TRUSTED
+    this.#plain.add(softmaxRows(plain))
+    this.#adapted.add(softmaxRows(adapted))
+    this.#watched += plain.rows
+    if (this.#watched < this.#options.watched * 2 ** Math.min(this.#stops, 6)) return waiting('it is being watched')
+    const [before, after] = [this.#plain, this.#adapted].map(({ rows }) => entropyOfMean(rows as Matrix))
+    const limit = this.#options.gathering * Math.log(plain.columns)
+    if (before! - after! <= limit) return TRUSTED
+    return this.#stop(
+      `its predictions gather on few classes (entropy of their mean ${after!.toFixed(2)}, of the saved model's ${before!.toFixed(2)})`,
+    )
+  }
+
+  /** As at the start of a stream. */
+  reset(): void {
+    this.#seen.clear()
+    this.#forget()
+    this.#stops = 0
+  }
+
+  #stop(reason: string): Verdict {
+    // A stretch of the stream counts once, however long it is.
+    if (this.#watched > 0) this.#stops++
+    this.#forget()
+    return { trusted: false, reset: true, reason }
+  }
+
+  #forget(): void {
+    this.#watched = 0
+    this.#plain.clear()
+    this.#adapted.clear()
+  }
+}
+
+const waiting = (reason: string): Verdict => ({ trusted: false, reset: false, reason })
+
+/**
+ * Whether classes come together or few at a time, by predictions p (N, C) in the order of the stream. The samples are cut into
+ * blocks of 16, and
+ *
+ *   F = between blocks (sum over b of n |h_b - h|² / (B - 1)) / within blocks (sum over n of |p_n - h_b|² / (N - B))
+ *
+ * with h_b the mean of block b (an analysis of variance over all classes; 1 where samples come in random order, with a standard
+ * deviation of about sqrt(2 / ((B - 1) r)), r the effective number of classes that vary). The last block is compared with the
+ * others likewise. Few at a time: the entropy of the mean prediction is below 0.75 of the possible.
+ *
+ * @returns undefined where there are fewer than three blocks
+ */
+export function skewOf(probabilities: Matrix): { found: boolean; reason: string } | undefined {
+  const { rows, columns } = probabilities
+  const blocks = Math.floor(rows / BLOCK)
+  if (blocks < FEWEST) return undefined
+  const first = rows - blocks * BLOCK
+  const block = (b: number) =>
+    matrix(BLOCK, columns, probabilities.data.slice((first + b * BLOCK) * columns, (first + (b + 1) * BLOCK) * columns))
+  const parts = Array.from({ length: blocks }, (_, b) => block(b))
+  const means = parts.map(meanRow)
+  const within = new Float64Array(columns)
+  parts.forEach((part, b) => {
+    for (let n = 0; n < BLOCK; n++)
+      row(part, n).forEach((p, c) => {
+        within[c] = within[c]! + (p - means[b]![c]!) ** 2 / (blocks * (BLOCK - 1))
+      })
+  })
+  const total = within.reduce((a, b) => a + b, 0)
+  const squares = within.reduce((a, b) => a + b * b, 0)
+  const effective = squares > 0 ? total ** 2 / squares : 1
+  const mean = (chosen: readonly Float64Array[]) =>
+    Float64Array.from({ length: columns }, (_, c) => chosen.reduce((sum, h) => sum + h[c]!, 0) / chosen.length)
+  const distance = (a: Float64Array, b: Float64Array) => a.reduce((sum, v, c) => sum + (v - b[c]!) ** 2, 0)
+  const all = mean(means)
+  const floor = Math.max(total, 1e-12)
+  const f = (BLOCK * means.reduce((sum, h) => sum + distance(h, all), 0)) / (blocks - 1) / floor
+  const others = blocks - 1
+  const last = (BLOCK * distance(means[others]!, mean(means.slice(0, others)))) / (1 + 1 / others) / floor
+  const limit = 1 + SURELY * Math.sqrt(2 / ((blocks - 1) * effective))
+  const lastLimit = 1 + CURRENT_SURELY * Math.sqrt(2 / effective)
+  if (f > limit)
+    return {
+      found: true,
+      reason: `classes come together (predictions vary ${f.toFixed(1)} times as much between stretches of the stream as chance explains)`,
+    }
+  if (last > lastLimit)
+    return {
+      found: true,
+      reason: `the classes of the last ${BLOCK} samples are others than before (${last.toFixed(1)} times as far as chance explains)`,
+    }
+  const even = entropyOf(all) / Math.log(Math.min(columns, rows))
+  if (even < EVEN)
+    return {
+      found: true,
+      reason: `few classes come (entropy of the mean prediction ${(100 * even).toFixed(0)} % of the possible)`,
+    }
+  return { found: false, reason: '' }
+}
+
+function meanRow(p: Matrix): Float64Array {
+  const mean = new Float64Array(p.columns)
+  for (let n = 0; n < p.rows; n++)
+    row(p, n).forEach((value, c) => {
+      mean[c] = mean[c]! + value / p.rows
+    })
+  return mean
+}
+
+const entropyOf = (p: Float64Array) => -p.reduce((sum, v) => sum + (v > 0 ? v * Math.log(v) : 0), 0)
+
+const entropyOfMean = (p: Matrix) => entropyOf(meanRow(p))
