@@ -31,7 +31,7 @@ export function differentiate(
     // A target that a node computes: nothing behind it is asked for.
     if (!node.inputs.some((input) => reached.has(input))) continue
     const gradients = new Map<string, string>()
-    for (const output of node.outputs) if (pending.has(output)) gradients.set(output, total(g, pending, output))
+    for (const output of node.outputs) if (pending.has(output)) gradients.set(output, arrived(g, pending, output))
     g.scope(`grad/${node.outputs[0]}`, () => {
       const inputs = gradientsOf(g, node, gradients, reached)
       node.inputs.forEach((input, k) => {
@@ -90,6 +90,13 @@ function gradientsOf(
     refuse,
   }
   return gradient.rule(context)
+}
+
+/** What goes on from a value to the inputs of its node. */
+function arrived(g: GraphBuilder, pending: Map<string, string[]>, value: string): string {
+  const factor = g.gradientFactor(value)
+  const sum = total(g, pending, value)
+  return factor === undefined ? sum : g.op('Mul', [sum, factor])
 }
 
 /** The sum of the gradients that have arrived at a value. */

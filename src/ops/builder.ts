@@ -29,6 +29,7 @@ export class GraphBuilder implements Emitter {
   readonly #evaluated = new Map<string, Tensor>()
   readonly #producer = new Map<string, Node>()
   readonly #detached = new Set<string>()
+  readonly #gradientFactors = new Map<string, string>()
   readonly #shared = new Map<string, string>()
   readonly #names = new Map<string, number>()
   readonly #nodeNames = new Set<string>()
@@ -167,6 +168,18 @@ export class GraphBuilder implements Emitter {
 
   isDetached(value: string): boolean {
     return this.#detached.has(value)
+  }
+
+  scaledGradient(value: string, factor: string): string {
+    if (this.shape(factor).length > 0) throw new InternalError(`the factor ${factor} of a gradient is no scalar`)
+    const output = this.op('Identity', [value])
+    this.#gradientFactors.set(output, factor)
+    return output
+  }
+
+  /** By what the gradient of this value is to be multiplied. */
+  gradientFactor(value: string): string | undefined {
+    return this.#gradientFactors.get(value)
   }
 
   // --- nodes --------------------------------------------------------------------------------------------------------

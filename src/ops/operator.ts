@@ -38,6 +38,8 @@ export interface Emitter {
   producerOf(value: string): Node | undefined
   /** The same value, through which no gradient passes. */
   detached(value: string): string
+  /** The same value, whose gradient is multiplied by `factor`, a scalar, on its way to what it was computed from. */
+  scaledGradient(value: string, factor: string): string
 }
 
 export type Attributes = Readonly<Record<string, Attribute>>

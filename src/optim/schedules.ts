@@ -99,6 +99,19 @@ export function warmUpSteps(steps: number, total: number): number {
   return Math.max(0, Math.min(warm, total - 1))
 }
 
+export interface InversePowerOptions {
+  /** @default 10 */
+  readonly alpha?: number
+  /** @default 0.75 */
+  readonly beta?: number
+}
+
+/** factor = (1 + alpha step / total)^-beta, as the papers of domain adaptation have it (Ganin et al. 2016, arXiv:1505.07818). */
+export function inversePower(options: InversePowerOptions = {}): Schedule {
+  const { alpha = 10, beta = 0.75 } = options
+  return (at, total) => (1 + (alpha * at) / total) ** -beta
+}
+
 /** The schedules by the name that options and the command line use, with their defaults. */
 export const SCHEDULES = Object.freeze({
   constant,
@@ -106,6 +119,7 @@ export const SCHEDULES = Object.freeze({
   cosine,
   linear,
   'one-cycle': oneCycle,
+  'inverse-power': inversePower,
 }) satisfies Record<string, () => Schedule>
 
 export type ScheduleName = keyof typeof SCHEDULES

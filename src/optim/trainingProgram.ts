@@ -45,6 +45,10 @@ export interface TrainingOptions {
   readonly tiled?: boolean
   /** The gradient is taken at weights that {@link compileAscent} moved; what is updated is `<parameter>.origin`. */
   readonly fromOrigin?: boolean
+  /** What does not train here but is moved by another program on the same state, from which it is read. @default nothing */
+  readonly reads?: (parameter: string) => boolean
+  /** Keeps the optimizer state of one of several programs that move the same weights apart. @default that of the only one */
+  readonly phase?: string
 }
 
 export interface Loss {
@@ -56,6 +60,8 @@ export interface Loss {
   readonly gradients?: (parameters: readonly string[]) => Map<string, string>
   /** Inputs that `loss` declared and that stay the same: state of these names, with these values. */
   readonly fixed?: Readonly<Record<string, HostTensor>>
+  /** Parameters that `loss` declared, which do not train but become these values with each good step. */
+  readonly remembers?: Readonly<Record<string, string>>
 }
 
 export interface TrainedParameter {
@@ -96,7 +102,7 @@ const LOSSES = 'graft.losses'
 const ORIGIN = 'origin'
 
 export function compileTraining(options: TrainingOptions): TrainingProgram {
-  const { g, loss, extras, fixed, found, parameters, groups, state } = differentiated(options)
+  const { g, loss, extras, fixed, found, parameters, groups, state, remembers } = differentiated(options)
   const plan: UpdatePlan = { ...options, parameters, decays: (name) => groups.get(name)?.decays ?? true }
   const origins = new Map<string, string>()
   if (options.fromOrigin)
@@ -107,8 +113,9 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
       state.input(origin)
       origins.set(name, origin)
     }
-  const moved = bindStatistics(options.forward, state)
-  const statistics = moved.map(({ name }) => name)
+  const ownStatistics = bindStatistics(options.forward, state)
+  const statistics = ownStatistics.map(({ name }) => name)
+  const moved = [...ownStatistics, ...bindMemories(g, remembers, state)]
   g.output(STEP_OUTPUTS.loss, g.op('Identity', [loss]))
   for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
 
@@ -137,16 +144,20 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
     state.update(g, total, options.split ? g.op('Identity', [given(value)]) : g.op('Add', [total, value]))
     return total
   }
-  const sums = [sum(LOSSES, [], loss)]
+  const sums = [sum(phaseName(LOSSES, options.phase), [], loss)]
   for (const { name, dims } of parameters) {
     state.input(name)
-    sums.push(sum(slotName(name, 'accumulated'), dims, found.get(name) as string))
+    sums.push(sum(slotName(name, phaseSlot('accumulated', options.phase)), dims, found.get(name) as string))
     const origin = origins.get(name)
     if (origin !== undefined) state.update(g, name, g.op('Identity', [origin]))
   }
   for (const { name, value } of moved) state.update(g, name, value)
   const step = { model: g.model(), state: state.bindings }
-  const applied = applyProgram(plan, state, statistics)
+  const applied = applyProgram(
+    plan,
+    state,
+    moved.map(({ name }) => name),
+  )
   return {
     step,
     apply: applied,
@@ -166,7 +177,8 @@ export function compileTraining(options: TrainingOptions): TrainingProgram {
  * @param options as the second half was compiled with, which has to be {@link TrainingOptions.fromOrigin}
  */
 export function compileAscent(options: TrainingOptions, rho: number): Program {
-  const { g, loss, extras, found, parameters, state } = differentiated(options)
+  const { g, loss, extras, found, parameters, state, remembers } = differentiated(options)
+  bindMemories(g, remembers, state)
   for (const [name, value] of Object.entries(extras ?? {})) g.output(name, value)
   const gradients = parameters.map(({ name }) => found.get(name) as string)
   const norm = globalNorm(g, gradients)
@@ -188,7 +200,7 @@ export function compileAscent(options: TrainingOptions, rho: number): Program {
 /** The graph with its loss and the gradients of what trains, whose weights have become inputs. */
 function differentiated(options: TrainingOptions) {
   const g = options.forward.builder
-  const { loss, extras, fixed = {}, gradients } = options.loss(g)
+  const { loss, extras, fixed = {}, remembers = {}, gradients } = options.loss(g)
   const groups = new Map<string, ParameterGroup>()
   const weights = new Map<string, Tensor>()
   for (const [name, tensor] of g.parameters()) {
@@ -209,12 +221,18 @@ function differentiated(options: TrainingOptions) {
   for (const { name } of parameters) g.parameterToInput(name)
   const state = new StateBindings()
   for (const { name } of parameters) state.initial(name, weights.get(name) as Tensor)
+  for (const [name, tensor] of [...g.parameters()]) {
+    if (!options.reads?.(name) || Object.hasOwn(remembers, name)) continue
+    g.parameterToInput(name)
+    state.initial(name, tensor)
+    state.input(name)
+  }
   for (const [name, tensor] of Object.entries(fixed)) {
     // A copy: states that shared an array would be overwritten together.
     state.values[name] = { ...tensor, data: tensor.data.slice() }
     state.input(name)
   }
-  return { g, loss, extras, fixed: Object.keys(fixed), found, parameters, groups, state }
+  return { g, loss, extras, fixed: Object.keys(fixed), found, parameters, groups, state, remembers }
 }
 
 /** Which state each input and output stands for. */
@@ -245,6 +263,7 @@ class StateBindings {
 interface UpdatePlan {
   readonly split?: boolean
   readonly tiled?: boolean
+  readonly phase?: string
   readonly optimizer: Optimizer
   readonly clipNorm?: number
   readonly ema?: number
@@ -264,6 +283,22 @@ function bindStatistics(forward: Specialised, state: StateBindings): Update[] {
     return { name: statistic, value }
   })
 }
+
+/** The same for what a loss remembers from step to step. */
+function bindMemories(g: GraphBuilder, remembers: Readonly<Record<string, string>>, state: StateBindings): Update[] {
+  return Object.entries(remembers).map(([name, value]) => {
+    state.initial(name, g.parameters().get(name) as Tensor)
+    g.parameterToInput(name)
+    state.input(name)
+    return { name, value }
+  })
+}
+
+/** Names of state that each of several programs on the same weights has for itself. */
+const phaseName = (name: string, phase: string | undefined): string => (phase === undefined ? name : `${name}.${phase}`)
+const phaseSlot = (slot: string, phase: string | undefined): string => (phase === undefined ? slot : `${phase}.${slot}`)
+const ownSlot = (parameter: string, slot: string, { phase }: Pick<UpdatePlan, 'phase'>): string =>
+  slotName(parameter, phaseSlot(slot, phase))
 
 /**
  * Guard, clipping, optimizer chain, learning rates and moving averages for all parameters. The update is a branch of an If on
@@ -306,10 +341,11 @@ function appendUpdate(
     updates.push({ name, value })
   }
 
-  const stepBefore = stateInput(STEP, [])
-  state.zeros(STEP, [])
+  const counter = phaseName(STEP, plan.phase)
+  const stepBefore = stateInput(counter, [])
+  state.zeros(counter, [])
   const step = branch.op('Add', [stepBefore, branch.float(1)])
-  set(STEP, step)
+  set(counter, step)
   for (const rate of ratesOf(plan.parameters)) stateInput(rate, [])
   const clip = plan.clipNorm === undefined ? undefined : clipFactor(branch, capture(norm), plan.clipNorm)
   const scalars = new Scalars(branch)
@@ -320,7 +356,9 @@ function appendUpdate(
     const shaped = (value: string) =>
       capture(tiles === undefined || sameShape(g.shape(value), shape) ? value : g.op('Reshape', [value, g.ints(shape)]))
     const last = plan.optimizer.step ?? descend
-    const slots = [...plan.optimizer.pieces, last].flatMap((piece) => piece.slots).map((slot) => slotName(name, slot))
+    const slots = [...plan.optimizer.pieces, last]
+      .flatMap((piece) => piece.slots)
+      .map((slot) => ownSlot(name, slot, plan))
     const origin = shaped(origins.get(name) ?? name)
     const gradient = shaped(gradients.get(name) as string)
     for (const slot of slots) {
@@ -355,7 +393,7 @@ function appendUpdate(
 
 /** How one parameter is updated. */
 interface UpdateRule {
-  readonly plan: Pick<UpdatePlan, 'optimizer' | 'decays' | 'ema'> & { readonly last: FinalStep }
+  readonly plan: Pick<UpdatePlan, 'optimizer' | 'decays' | 'ema' | 'phase'> & { readonly last: FinalStep }
   readonly parameter: string
   readonly step: string
   readonly rate: string
@@ -390,11 +428,11 @@ function updateOf(
     scalars,
     local,
     decays: plan.decays(parameter),
-    slot: (slot: string) => states.get(slotName(parameter, slot)) as string,
+    slot: (slot: string) => states.get(ownSlot(parameter, slot, plan)) as string,
     setSlot: (slot: string, value: string) => {
-      next.set(slotName(parameter, slot), value)
+      next.set(ownSlot(parameter, slot, plan), value)
     },
-    nextOf: (slot: string) => nextName(slotName(parameter, slot)),
+    nextOf: (slot: string) => nextName(ownSlot(parameter, slot, plan)),
   }
   for (const piece of plan.optimizer.pieces) update = piece.apply(update, context)
   const weight = plan.last.apply(update, context)
@@ -504,9 +542,9 @@ function applyProgram(plan: UpdatePlan, values: StateBindings, statistics: reado
   const gradients = new Map<string, string>()
   for (const { name, dims } of plan.parameters) {
     state.values[input(name, dims)] = values.values[name] as HostTensor
-    gradients.set(name, sumInput(slotName(name, 'accumulated'), dims))
+    gradients.set(name, sumInput(slotName(name, phaseSlot('accumulated', plan.phase)), dims))
   }
-  const loss = sumInput(LOSSES, [])
+  const loss = sumInput(phaseName(LOSSES, plan.phase), [])
   const others = statistics.flatMap((name): Update[] => {
     const start = values.values[name] as HostTensor
     const kept = input(slotName(name, 'kept'), start.dims)

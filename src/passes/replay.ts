@@ -14,8 +14,11 @@ import { lookup } from '../ops/table.js'
 import {
   type ChannelMask,
   foldIntoConvolution,
+  type NormBlock,
+  type OwnAffine,
   type StatisticsUpdate,
   withBatchStatistics,
+  withBlockStatistics,
   withMixedStatistics,
 } from './batchNorm.js'
 import { CONTROL_FLOW } from './controlFlow.js'
@@ -27,14 +30,16 @@ import { unknownOperator } from './support.js'
 /**
  * keep: as it stands. fold: frozen statistics, folded into a convolution where one stands before it. train: statistics of
  * the batch; the running ones are given out moved by the momentum. stochastic: the same, but each channel takes the batch's or the
- * running ones, as a mask says that is fed. mixed: the batch's and the running ones, weighed by a scalar that is fed under this
- * name; where they move, the mixed ones are given out as the running ones to come.
+ * running ones, as a mask says that is fed. blocks: each block of rows has its own statistics, one of them moves the running ones.
+ * mixed: the batch's and the running ones, weighed by a scalar that is fed under this name; where they move, the mixed ones are
+ * given out as the running ones to come.
  */
 export type BatchNormMode =
   | { kind: 'keep' }
   | { kind: 'fold' }
   | { kind: 'train'; momentum: number }
   | { kind: 'stochastic'; momentum: number }
+  | { kind: 'blocks'; momentum: number; blocks: readonly NormBlock[]; keeps: string; affine: boolean }
   | { kind: 'mixed'; share: string; moves: boolean }
 
 /** Nodes that inlining may make: far more than any program that can still be run needs. */
@@ -42,6 +47,7 @@ const INLINE_LIMIT = 50_000
 
 export class Replay implements Replayer {
   readonly statistics: StatisticsUpdate[] = []
+  readonly ownAffine: OwnAffine[] = []
   readonly masks: ChannelMask[] = []
   readonly g: GraphBuilder
   readonly #batchNorm: BatchNormMode
@@ -233,6 +239,12 @@ export class Replay implements Replayer {
     const outputs = original.outputs.map((output) => (output === '' ? '' : this.#unique(scope, output)))
     const node = { ...original, outputs }
     if (node.opType === 'BatchNormalization' && this.#rewritesNorm(node)) {
+      if (this.#batchNorm.kind === 'blocks') {
+        const { statistics, own } = withBlockStatistics(this.g, node, inputs, this.#batchNorm.momentum, this.#batchNorm)
+        this.statistics.push(...statistics)
+        this.ownAffine.push(...own)
+        return outputs
+      }
       if (this.#batchNorm.kind === 'train' || this.#batchNorm.kind === 'stochastic') {
         const mask = this.#batchNorm.kind === 'stochastic' ? this.#mask(node, inputs) : undefined
         this.statistics.push(...withBatchStatistics(this.g, node, inputs, this.#batchNorm.momentum, mask))
@@ -263,8 +275,8 @@ export class Replay implements Replayer {
   #rewritesNorm(node: Node): boolean {
     if (intAttribute(node, 'spatial', 1) === 0) return false
     const training = intAttribute(node, 'training_mode', 0) === 1
-    const batch = ['train', 'stochastic', 'mixed'].includes(this.#batchNorm.kind)
-    return batch || (this.#batchNorm.kind === 'fold' && !training)
+    const { kind } = this.#batchNorm
+    return ['train', 'stochastic', 'blocks', 'mixed'].includes(kind) || (kind === 'fold' && !training)
   }
 
   #constant(scope: Scope, node: Node, shared: boolean): string {

@@ -7,7 +7,7 @@
 import { InternalError } from '../base/errors.js'
 import { emptyGraph, type Model, type Node } from '../graph/graph.js'
 import { GraphBuilder } from '../ops/builder.js'
-import type { ChannelMask, StatisticsUpdate } from './batchNorm.js'
+import type { ChannelMask, OwnAffine, StatisticsUpdate } from './batchNorm.js'
 import { inputShapes, type Sizes } from './dimensions.js'
 import { checkOpset } from './opset.js'
 import { type BatchNormMode, Replay } from './replay.js'
@@ -28,6 +28,8 @@ export interface Specialised {
   readonly statistics: readonly StatisticsUpdate[]
   /** What a stochastic batch norm is to be fed. */
   readonly masks?: readonly ChannelMask[]
+  /** Scales and shifts that blocks of rows have for themselves. */
+  readonly ownAffine?: readonly OwnAffine[]
 }
 
 export function specialise(model: Model, options: SpecialiseOptions): Specialised {
@@ -38,7 +40,8 @@ export function specialise(model: Model, options: SpecialiseOptions): Specialise
   const wanted = options.outputs ?? graph.outputs.map((o) => o.name)
   replay.need(wanted)
   for (const name of wanted) replay.value(name)
-  return { builder, value: (name) => replay.value(name), statistics: replay.statistics, masks: replay.masks }
+  const { statistics, masks, ownAffine } = replay
+  return { builder, value: (name) => replay.value(name), statistics, masks, ownAffine }
 }
 
 /** Reads one node into the graph under construction, which has its inputs under their names; the values of its outputs. */

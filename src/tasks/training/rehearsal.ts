@@ -1,7 +1,7 @@
 /** Short trainings whose weights are thrown away: how long an epoch takes, and which learning rate suits. */
 import { now } from '#platform'
+import { shuffledOrder } from '../../techniques/fineTuning/draws.js'
 import type { Batch } from '../../techniques/fineTuning/network.js'
-import { shuffledOrder } from '../../techniques/fineTuning/order.js'
 import { rangeTest } from '../../techniques/fineTuning/rateFinder.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import { firstTrained } from '../../techniques/fineTuning/stages.js'

@@ -67,10 +67,21 @@ export interface PreparedMethod {
   readonly combine?: (context: LossContext, losses: string) => CombinedLoss
   /** What is decided at each step from what the samples give, outside the program. */
   readonly steering?: Steering
+  /** What {@link LossContext.feed} stands for at this step (or micro-batch), by name. */
+  readonly feeds?: (moment: Moment) => Readonly<Record<string, HostTensor>>
+  /** Updates besides the main one, each with a loss of its own, on the same batch. */
+  readonly phases?: readonly Phase[]
+  /** The main update is not made at this moment: the phases are all there is. */
+  readonly rests?: (moment: StepMoment) => boolean
+  /**
+   * Called at the start of each epoch. What it returns is kept with the checkpoints, handed to {@link feeds} and fed under its
+   * names where the loss asks for them and `feeds` gives nothing: it must not change its shapes.
+   */
+  readonly epoch?: (context: EpochContext) => Promise<Kept>
   /** The gradient is taken where the loss is highest within this distance of the weights, in the Euclidean norm. */
   readonly sharpness?: number
   /** Batch norm of its own. */
-  readonly batchNorm?: StochasticNorm
+  readonly batchNorm?: StochasticNorm | DomainNorm
   /** After the last epoch: other weights to keep. */
   readonly finish?: (context: FinishContext) => Promise<Finished>
 }
@@ -84,6 +95,7 @@ export interface Teacher {
 
 /** For each channel and step either the batch's statistics (with this probability) or the moving ones. */
 export interface StochasticNorm {
+  readonly kind: 'stochastic'
   readonly probability: number
 }
 
@@ -139,6 +151,84 @@ export interface GivenBy {
   readonly weights: readonly number[]
 }
 
+/** Each domain's rows are normalised by their own statistics; the moving ones, which the saved network has, are one domain's. */
+export interface DomainNorm {
+  readonly kind: 'domains'
+  /** The domain whose statistics are kept. */
+  readonly keeps: string
+  /** Scale and shift of each other domain are its own too (Chang et al. 2019), and are not saved. */
+  readonly affine: boolean
+}
+
+/** Tensors by name. */
+export type Kept = Readonly<Record<string, HostTensor>>
+
+/** Where a training is when it makes a step. */
+export interface StepMoment {
+  /** Share of all steps that are done, 0 up to 1. */
+  readonly progress: number
+  /** From 0. */
+  readonly epoch: number
+  /** From 0, over all epochs. */
+  readonly step: number
+  /** What the method's {@link PreparedMethod.epoch} returned. */
+  readonly kept: Kept
+}
+
+export interface Moment extends StepMoment {
+  readonly batch: Batch
+  /** Keyed by the step, the method and the micro-batch. */
+  readonly random: Random
+}
+
+/**
+ * An update of its own on the batch of the main step: of critics, second classifiers, a generator. It has its own optimizer state
+ * and changes nothing where its loss is not finite.
+ */
+export interface Phase {
+  readonly name: string
+  /** @default 'before' the main step */
+  readonly when?: 'before' | 'after'
+  /** Updates at each step. @default 1 */
+  readonly times?: number
+  /** Its rate over that of the main step. @default 1 */
+  readonly rate?: number
+  /** Whether it is made at this moment. @default always */
+  readonly active?: (moment: StepMoment) => boolean
+  /** Which of the network's trained parameters it moves, by layer (the head is the last). @default none */
+  readonly moves?: (layer: number, layers: number) => boolean
+  /** A scalar. What it takes by {@link LossContext.parameter} moves; what it takes by {@link LossContext.held} stays. */
+  readonly loss: (context: LossContext) => string
+}
+
+/** What the network makes of samples, as they are (not augmented), one row each. */
+export interface Outputs {
+  /** (N, C) */
+  readonly logits: Matrix
+  /** (N, D): of the method's first {@link PreparedMethod.values}; (N, 0) where it has none. */
+  readonly features: Matrix
+}
+
+export interface EpochContext {
+  /** From 0. */
+  readonly epoch: number
+  /** Share of all steps that are done. */
+  readonly progress: number
+  readonly train: SampleSource<AnyTargets>
+  /** Keyed by the method and the epoch. */
+  readonly random: Random
+  /** What the present weights (averaged where averages are kept) make of these samples of a source. @default all of them */
+  outputs(source: SampleSource<AnyTargets>, samples?: Int32Array): Promise<Outputs>
+}
+
+/** The rows of a domain in each batch. */
+export interface DomainRows {
+  readonly name: string
+  readonly start: number
+  readonly rows: number
+  readonly labelled: boolean
+}
+
 export interface LossContext {
   readonly g: GraphBuilder
   /** (N, C), or (N, T, C) where every word has a class. */
@@ -157,21 +247,31 @@ export interface LossContext {
   value(name: string): string
   /** One of {@link PreparedMethod.fixed}. */
   fixed(name: string): string
-  /** A tensor that is fed at each step. */
-  feed(name: string, dims: readonly number[]): string
   /** One of the teacher's outputs on this batch. */
   taught(output: string): string
   /** The network's parameters that train in this program. */
   readonly trained: readonly string[]
   /** A parameter of the method's own, which trains at the head's rate and is not kept. */
   parameter(name: string, start: Tensor): string
+  /** A parameter of the method's own that another phase moves, or the main step: here it stays. */
+  held(name: string, start: Tensor): string
+  /** A tensor of the method's own that a step leaves behind for the next one: {@link LossTerm.remembers}. */
+  memory(name: string, start: Tensor): string
+  /** A scalar: share of the training that is done, 0 to 1. */
+  readonly progress: string
+  /** A tensor that is fed at each step: by {@link PreparedMethod.feeds}, `epoch` or `steering`. */
+  feed(name: string, dims: readonly number[]): string
+  /** The blocks of the batch; empty where the samples are of one domain. */
+  readonly domains: readonly DomainRows[]
 }
 
 export interface LossTerm {
   /** A scalar that is added to the loss. */
   readonly add: string
-  /** By what the objective's own loss is multiplied. @default 1 */
-  readonly own?: number
+  /** By what the objective's own loss is multiplied: a number, or a scalar of the graph. @default 1 */
+  readonly own?: number | string
+  /** What each {@link LossContext.memory} becomes, by name; where the step is a good one. */
+  readonly remembers?: Readonly<Record<string, string>>
 }
 
 export interface FinishContext {
@@ -223,5 +323,5 @@ export async function prepareMethods(context: MethodContext): Promise<PreparedMe
 
 /** Names of a method's own values in a program. */
 export const ownName = (method: string, name: string): string => `graft.${method}/${name}`
-export const fedName = (method: string, name: string): string => `graft.${method}.fed/${name}`
 export const taughtName = (method: string, output: string): string => `graft.${method}.taught/${output}`
+export const fedName = (method: string, name: string): string => `graft.${method}.fed/${name}`

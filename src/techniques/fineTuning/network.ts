@@ -39,6 +39,20 @@ export interface Batch {
   readonly words?: Int32Array
 }
 
+/** Where samples come from: a place, a camera, a customer. */
+export interface Domain {
+  readonly name: string
+  /** Rows that it has in every batch of the size that the source was made for. */
+  readonly rows: number
+  /** Its samples are `length` of the whole source's, from `first` on. */
+  readonly first: number
+  readonly length: number
+  /** Every sample has a target; else few or none have one (a class of -1), and it is the domain that is adapted to. */
+  readonly labelled: boolean
+  /** Its samples alone. */
+  readonly source: SampleSource
+}
+
 /** Samples that can be had in any order, prepared ahead of their use. */
 export interface SampleSource<T extends AnyTargets = Targets> {
   /** N */
@@ -47,6 +61,11 @@ export interface SampleSource<T extends AnyTargets = Targets> {
   readonly targets: T
   /** The sample shapes that batches come in, where there are several (text in buckets of length): few, as each is a program. */
   readonly shapes?: readonly SampleShapes[]
+  /**
+   * Where samples come from several domains: every batch of an epoch then is full and holds a block of rows for each of them, one
+   * after the other in this order (`domains.ts` makes such orders).
+   */
+  readonly domains?: readonly Domain[]
   /**
    * The samples of `order` from position `start` on, in batches of `size` (the last may be smaller). A source may put samples
    * of like length together, by a rule in which nothing but `order`, `size` and the samples counts: `start` then is a position

@@ -3,6 +3,7 @@ import { GraftError } from '../../base/errors.js'
 import type { SafetensorsFile, StoredTensor } from '../../base/safetensors.js'
 import type { HostTensor } from '../../runtime/types.js'
 import type { Json } from '../run/directory.js'
+import type { Kept } from './method.js'
 import type { Objective } from './objective.js'
 
 export interface EpochRecord {
@@ -60,6 +61,8 @@ export interface Snapshot {
   readonly position: Position
   /** The state store. */
   readonly state: Readonly<Record<string, HostTensor>>
+  /** What the methods keep of the epoch, by method and name. */
+  readonly kept?: Readonly<Record<string, Kept>>
   /** The weights of the best epoch so far, and their logits on the validation samples. */
   readonly best: Readonly<Record<string, HostTensor>> | undefined
   /** What the checkpoint belongs to; another training's is not taken. */
@@ -70,6 +73,8 @@ export function encodeSnapshot(snapshot: Snapshot): SafetensorsFile {
   const tensors: Record<string, StoredTensor> = {}
   for (const [name, tensor] of Object.entries(snapshot.state)) tensors[`state/${name}`] = tensor
   for (const [name, tensor] of Object.entries(snapshot.best ?? {})) tensors[`best/${name}`] = tensor
+  for (const [method, kept] of Object.entries(snapshot.kept ?? {}))
+    for (const [name, tensor] of Object.entries(kept)) tensors[`kept/${method}/${name}`] = tensor
   return { tensors, metadata: { key: snapshot.key, position: JSON.stringify(snapshot.position) } }
 }
 
@@ -101,6 +106,18 @@ export function decodeSnapshot(file: SafetensorsFile, key: string): Snapshot {
     key,
     position: { ...position, history },
     state: part('state/'),
+    kept: keptOf(part('kept/')),
     best: Object.keys(best).length > 0 ? best : undefined,
   }
+}
+
+/** By method, then by name, from `<method>/<name>`. */
+function keptOf(tensors: Readonly<Record<string, HostTensor>>): Record<string, Kept> {
+  const found: Record<string, Record<string, HostTensor>> = {}
+  for (const [path, tensor] of Object.entries(tensors)) {
+    const at = path.indexOf('/')
+    const method = path.slice(0, at)
+    found[method] = { ...found[method], [path.slice(at + 1)]: tensor }
+  }
+  return found
 }

@@ -14,19 +14,13 @@ import {
 import type { ChannelMask } from '../../passes/batchNorm.js'
 import { recompute } from '../../passes/memory/recompute.js'
 import { type BatchNormMode, type Specialised, specialise } from '../../passes/specialise.js'
-import type { HostTensor, Program, StateBinding } from '../../runtime/types.js'
-import { fedName, type LossContext, ownName, type PreparedMethod, taughtName } from './method.js'
-import { batchShapes, largestShapes, type Network, type SampleShapes } from './network.js'
+import type { Program, StateBinding } from '../../runtime/types.js'
+import { blocksOf } from './domains.js'
+import { type LossInputs, lossContext, OwnParameters, stepValues } from './lossContext.js'
+import { type DomainRows, ownName, type Phase, type PreparedMethod } from './method.js'
+import { batchShapes, type Domain, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Objective } from './objective.js'
 import { makeOptimizer, type TuningSettings } from './settings.js'
-import { teacherShapes } from './teacher.js'
-
-/** Names of the step's feeds. A program takes those of them that its loss reads. */
-export const TARGETS = 'graft.targets'
-export const WEIGHTS = 'graft.weights'
-export const PLACES = 'graft.places'
-export const ROWS = 'graft.rows'
-export const SHARE = 'graft.share'
 
 /** The objective's own part of the loss, where there are others. */
 export const OWN_LOSS = 'graft.own_loss'
@@ -50,6 +44,8 @@ export interface ProgramOptions {
   readonly methods?: readonly PreparedMethod[]
   /** Batches come in several shapes: their programs share one update. @default false */
   readonly split?: boolean
+  /** Batches have a block of rows for each of these. */
+  readonly domains?: readonly Domain[] | undefined
 }
 
 /** With the weights moved to where the loss is higher, where a method asks for it. */
@@ -57,6 +53,16 @@ export interface TuningProgram extends TrainingProgram {
   readonly ascent: Program | undefined
   /** Channels to be chosen at each step. */
   readonly masks: readonly ChannelMask[]
+  /** The methods' own updates; their state is in `initialState` and `unsaved` too. */
+  readonly phases: readonly PhaseProgram[]
+  /** Everything that the main update or a phase moves. */
+  readonly moves: readonly string[]
+}
+
+export interface PhaseProgram {
+  readonly method: PreparedMethod
+  readonly phase: Phase
+  readonly program: TrainingProgram
 }
 
 /** The step (and, when accumulating, the update) with the layers from `first` on trainable, on samples of these shapes. */
@@ -72,113 +78,121 @@ export function trainingProgram(options: ProgramOptions, shapes = largestShapes(
     return changed === undefined ? own : { ...own, model: { ...own.model, graph: changed.graph } }
   }
   const ascent = rho === undefined ? undefined : compileAscent(trainingOptions(options, shapes), rho)
-  return { ...program, step: again(program.step), ascent: ascent && again(ascent), masks: compiled.forward.masks ?? [] }
+  const phases = phasesOf(methods).map(({ method, phase }) => {
+    const own = compileTraining(trainingOptions(options, shapes, { method, phase }))
+    return { method, phase, program: { ...own, step: again(own.step) } }
+  })
+  const all = [...phases.map((own) => own.program), program]
+  return {
+    ...program,
+    step: again(program.step),
+    ascent: ascent && again(ascent),
+    masks: compiled.forward.masks ?? [],
+    phases,
+    moves: [...new Set(all.flatMap(({ parameters }) => parameters.map(({ name }) => name)))],
+    unsaved: all.flatMap(({ unsaved }) => unsaved),
+    initialState: Object.assign({}, ...all.map(({ initialState }) => initialState)) as TrainingProgram['initialState'],
+  }
 }
 
-function trainingOptions(
-  { network, first, objective, settings, methods = [], split = false }: ProgramOptions,
-  shapes: SampleShapes,
-): TrainingOptions {
+interface OwnPhase {
+  readonly method: PreparedMethod
+  readonly phase: Phase
+}
+
+const phasesOf = (methods: readonly PreparedMethod[]): OwnPhase[] =>
+  methods.flatMap((method) => (method.phases ?? []).map((phase) => ({ method, phase })))
+
+/** Of the main step, or of one of the methods' phases. */
+function trainingOptions(options: ProgramOptions, shapes: SampleShapes, only?: OwnPhase): TrainingOptions {
+  const { network, first, settings, methods = [], split = false } = options
   const layerOf = new Map(network.layers.flatMap((names, layer) => names.map((name) => [name, layer] as const)))
-  const last = network.layers.length - 1
+  const layers = network.layers.length
+  const blocks = options.domains === undefined ? [] : blocksOf(options.domains, settings.batch)
   const forward = specialise(network.model, {
     shapes: batchShapes(network, shapes, settings.batch),
     outputs: [network.logits, ...methods.flatMap(({ values = [] }) => values)],
-    batchNorm: batchNormOf(settings, methods),
+    batchNorm: batchNormOf(settings, methods, blocks),
   })
   const single = settings.layerDecay === 1
-  const own = new Set<string>()
-  const trains = (parameter: string) => (layerOf.get(parameter) ?? -1) >= first
+  const own = new OwnParameters()
+  const ownAffine = forward.ownAffine ?? []
+  const copies = new Map(ownAffine.map(({ name, of }) => [name, of]))
+  const trains = (parameter: string) => (layerOf.get(copies.get(parameter) ?? parameter) ?? -1) >= first
+  const depth = (parameter: string) => layerOf.get(copies.get(parameter) ?? parameter) ?? layers - 1
+  const inputs = { network, shapes, batch: settings.batch, domains: blocks, trains }
+  const moves = (parameter: string) =>
+    trains(parameter) && (only === undefined || only.phase.moves?.(depth(parameter), layers) === true)
+  const moving = new Set(forward.statistics.map(({ statistic }) => statistic))
+  const shared = phasesOf(methods).length > 0
   return {
-    forward,
-    loss: (g) => lossOf(g, { network, first, objective, settings, methods }, shapes, forward, trains, own),
+    // The main step alone moves the running statistics.
+    forward: only === undefined ? forward : { ...forward, statistics: [] },
+    loss(g) {
+      if (only === undefined) return lossOf(g, forward, options, inputs, own)
+      const values = stepValues(forward, network, options.objective)
+      const { method, phase } = only
+      const loss = g.scope(method.name, () => phase.loss(lossContext(forward, method, values, inputs, own)))
+      return { loss, fixed: own.fixed }
+    },
     group(parameter) {
-      if (!trains(parameter) && !own.has(parameter)) return undefined
-      const layer = layerOf.get(parameter) ?? last
+      if (!moves(parameter) && !own.trained.has(parameter)) return undefined
+      const layer = depth(parameter)
       return {
         // One rate for all is one scalar to feed, and a smaller graph.
-        name: groupOf(single ? last : layer),
+        name: groupOf(single ? layers - 1 : layer),
         decays: settings.decay !== 'matrices' || (forward.builder.parameters().get(parameter)?.dims.length ?? 0) > 1,
       }
     },
+    reads: (parameter) =>
+      own.held.has(parameter) || (shared && (trains(parameter) || (only !== undefined && moving.has(parameter)))),
+    ...(only === undefined ? {} : { phase: `${only.method.name}.${only.phase.name}` }),
     optimizer: makeOptimizer(settings),
     ...(settings.clip > 0 ? { clipNorm: settings.clip } : {}),
-    ...(settings.ema > 0 ? { ema: settings.ema } : {}),
+    ...(settings.ema > 0 && only === undefined ? { ema: settings.ema } : {}),
     accumulate: settings.accumulate > 1,
     split: split && settings.accumulate === 1,
     tiled: true,
   }
 }
 
-export function batchNormOf(settings: TuningSettings, methods: readonly PreparedMethod[]): BatchNormMode {
-  const stochastic = methods.some(({ batchNorm }) => batchNorm !== undefined)
-  if (stochastic) return { kind: 'stochastic', momentum: BATCH_NORM_MOMENTUM }
-  return settings.batchNorm === 'train' ? { kind: 'train', momentum: BATCH_NORM_MOMENTUM } : { kind: 'fold' }
+export function batchNormOf(
+  settings: TuningSettings,
+  methods: readonly PreparedMethod[],
+  blocks: readonly DomainRows[] = [],
+): BatchNormMode {
+  const asked = methods.find(({ batchNorm }) => batchNorm !== undefined)?.batchNorm
+  const momentum = BATCH_NORM_MOMENTUM
+  if (asked?.kind === 'stochastic') return { kind: 'stochastic', momentum }
+  if (asked?.kind === 'domains') return { kind: 'blocks', momentum, blocks, keeps: asked.keeps, affine: asked.affine }
+  return settings.batchNorm === 'train' ? { kind: 'train', momentum } : { kind: 'fold' }
 }
 
 /** The objective's loss and the methods' terms. */
 function lossOf(
   g: GraphBuilder,
-  { network, objective, settings, methods = [] }: ProgramOptions,
-  shapes: SampleShapes,
   forward: Specialised,
-  trains: (parameter: string) => boolean,
-  own: Set<string>,
+  { network, objective, methods = [] }: ProgramOptions,
+  inputs: LossInputs,
+  own: OwnParameters,
 ): Loss {
-  const logits = forward.value(network.logits)
-  const shape = g.shape(logits)
-  const feed = (name: string, dims: readonly number[]) =>
-    g.has(name) ? name : g.input(name, { type: 'float32', shape: dims })
-  const targets = feed(TARGETS, shape)
-  const { tasks } = objective
-  const weights = feed(WEIGHTS, tasks ? [...shape.slice(0, -1), tasks.length] : shape.slice(0, -1))
-  const losses = objective.losses?.(g, logits, targets, weights)
+  const values = stepValues(forward, network, objective)
+  const losses = objective.losses?.(g, values.logits, values.targets, values.weights)
   const objectiveLoss =
     losses === undefined
-      ? objective.loss(g, logits, targets, weights)
+      ? objective.loss(g, values.logits, values.targets, values.weights)
       : g.op('ReduceSum', [losses, g.ints([0])], { keepdims: attr.int(0) })
-  const fixed: Record<string, HostTensor> = {}
-  const trained = [...g.parameters()].flatMap(([name, { type }]) => (trains(name) && type === 'float32' ? [name] : []))
-  const contextOf = (method: PreparedMethod): LossContext => {
-    const taught = method.teacher && teacherShapes(method.teacher, network, shapes, settings.batch)
-    return {
-      g,
-      logits,
-      targets,
-      weights,
-      get places() {
-        return feed(PLACES, shape.slice(0, -1))
-      },
-      get rows() {
-        return feed(ROWS, [settings.batch])
-      },
-      get share() {
-        return feed(SHARE, [])
-      },
-      value: (name) => forward.value(name),
-      fixed(name) {
-        const state = ownName(method.name, name)
-        const tensor = method.fixed?.[name] as HostTensor
-        fixed[state] = tensor
-        return feed(state, tensor.dims)
-      },
-      feed: (name, dims) => feed(fedName(method.name, name), dims),
-      taught: (output) => feed(taughtName(method.name, output), taught?.[output] as readonly number[]),
-      trained,
-      parameter(name, start) {
-        const parameter = ownName(method.name, name)
-        own.add(parameter)
-        return g.has(parameter) ? parameter : g.parameter(parameter, start)
-      },
-    }
-  }
-  let factor = 1
+  const contextOf = (method: PreparedMethod) => lossContext(forward, method, values, inputs, own)
+  const remembers: Record<string, string> = {}
+  let factor = g.float(1)
   const terms: string[] = []
   for (const method of methods) {
     const term = method.loss && g.scope(method.name, () => method.loss?.(contextOf(method)))
     if (term === undefined) continue
-    factor *= term.own ?? 1
+    if (term.own !== undefined && term.own !== 1)
+      factor = g.op('Mul', [factor, typeof term.own === 'number' ? g.float(term.own) : term.own])
     terms.push(term.add)
+    for (const [name, value] of Object.entries(term.remembers ?? {})) remembers[ownName(method.name, name)] = value
   }
   const combining = methods.find(({ combine }) => combine !== undefined)
   const combined =
@@ -196,13 +210,13 @@ function lossOf(
       loss: combined.loss,
       gradients: combined.gradients,
       extras: { [OWN_LOSS]: objectiveLoss, ...extras },
-      fixed,
+      fixed: own.fixed,
     }
   if (terms.length === 0 && losses === undefined) return { loss: objectiveLoss }
   const main = combined?.loss ?? objectiveLoss
-  const scaled = factor === 1 ? main : g.op('Mul', [main, g.float(factor)])
+  const scaled = factor === g.float(1) ? main : g.op('Mul', [main, factor])
   const loss = terms.reduce((sum, term) => g.op('Add', [sum, term]), scaled)
-  return { loss, extras: { [OWN_LOSS]: objectiveLoss, ...extras }, fixed }
+  return { loss, extras: { [OWN_LOSS]: objectiveLoss, ...extras }, fixed: own.fixed, remembers }
 }
 
 /** The logits with the weights of the state store; `average` takes the moving averages of those in `trained`. */
@@ -214,26 +228,39 @@ export function inferenceProgram(
   average: boolean,
   shapes: SampleShapes = largestShapes(network),
 ): Program {
-  return inferenceWith(network, batch, shapes, [
-    ...trained.map((input) => ({ name: average ? slotName(input, 'ema') : input, input })),
-    ...statistics.map((input) => ({ name: input, input })),
-  ])
+  return inferenceWith(network, batch, shapes, presentState(trained, statistics, average))
 }
 
-/** The logits with these parameters read from the state store. */
+/** Where the present weights lie. */
+export const presentState = (
+  trained: readonly string[],
+  statistics: readonly string[],
+  average: boolean,
+): StateBinding[] => [
+  ...trained.map((input) => ({ name: average ? slotName(input, 'ema') : input, input })),
+  ...statistics.map((input) => ({ name: input, input })),
+]
+
+/**
+ * The logits with these parameters read from the state store.
+ *
+ * @param more further values of the network, by the name under which they are given out
+ */
 export function inferenceWith(
   network: Network,
   batch: number,
   shapes: SampleShapes,
   state: readonly StateBinding[],
+  more: Readonly<Record<string, string>> = {},
 ): Program {
   const forward = specialise(network.model, {
     shapes: batchShapes(network, shapes, batch),
-    outputs: [network.logits],
+    outputs: [network.logits, ...Object.values(more)],
     batchNorm: { kind: 'fold' },
   })
   const g = forward.builder
   for (const { input } of state) g.parameterToInput(input)
   g.output('logits', forward.value(network.logits))
+  for (const [name, value] of Object.entries(more)) g.output(name, forward.value(value))
   return { model: g.model(), state }
 }

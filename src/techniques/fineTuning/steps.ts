@@ -1,4 +1,5 @@
 /** Runs training steps: builds the feeds of a batch, runs the program of its shape, applies accumulated gradients. */
+import { InternalError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
 import type { MixOptions } from '../../data/augment.js'
 import { mixBatch } from '../../data/mixing.js'
@@ -7,39 +8,29 @@ import { STEP_OUTPUTS, type TrainingProgram } from '../../optim/trainingProgram.
 import type { ChannelMask } from '../../passes/batchNorm.js'
 import type { Engine } from '../../runtime/engine.js'
 import { floats, type HostTensor, type Program, scalarTensor } from '../../runtime/types.js'
-import { fedName, type OpenSteering, type PreparedMethod } from './method.js'
-import { type Batch, largestShapes, type Network, type SampleShapes } from './network.js'
+import { PLACES, PROGRESS, ROWS, SHARE, TARGETS, WEIGHTS } from './lossContext.js'
+import { fedName, type GivenBy, type OpenSteering, type PreparedMethod } from './method.js'
+import { type Batch, type Domain, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Encoded, Objective } from './objective.js'
 import { objectiveFor } from './objectives/index.js'
-import {
-  groupOf,
-  OWN_LOSS,
-  PLACES,
-  ROWS,
-  SHARE,
-  TARGETS,
-  TASK_LOSSES,
-  TASK_WEIGHTS,
-  type TuningProgram,
-  trainingProgram,
-  WEIGHTS,
-} from './programs.js'
+import { type FedBatch, only, openPhases, readsOf, type StepResult, scalarOf, type When } from './phases.js'
+import { groupOf, OWN_LOSS, TASK_LOSSES, TASK_WEIGHTS, type TuningProgram, trainingProgram } from './programs.js'
 import type { TuningSettings } from './settings.js'
 import { inputTensors, ShapedPrograms, shapeKey } from './shaped.js'
 import { layerFactor } from './stages.js'
 import { openTeachers } from './teacher.js'
 
-export interface StepResult {
-  readonly loss: number
-  readonly finite: boolean
-  readonly gradientNorm: number
-}
+const FIRST: When = { progress: 0, epoch: 0, step: 0, kept: {} }
 
 /** A loaded training program for one set of trainable layers. */
 export interface Stepper {
   readonly program: TuningProgram
-  /** The micro-batches of one step. */
-  step(batches: readonly Batch[], rate: number, random: Random, epoch?: number): Promise<StepResult>
+  /**
+   * The micro-batches of one step.
+   *
+   * @param when for methods that look at it. @default the first step of a training
+   */
+  step(batches: readonly Batch[], rate: number, random: Random, when?: When): Promise<StepResult>
   release(): Promise<void>
 }
 
@@ -52,6 +43,8 @@ export interface StepperOptions {
   readonly targets: AnyTargets
   /** The shapes that batches come in. @default the network's own */
   readonly shapes?: readonly SampleShapes[] | undefined
+  /** Batches have a block of rows for each of these. */
+  readonly domains?: readonly Domain[] | undefined
   /** @default that of the targets */
   readonly objective?: Objective
   readonly settings: TuningSettings
@@ -64,20 +57,22 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
   const objective = options.objective ?? objectiveFor(targets, settings)
   const largest = largestShapes(network)
   // What trains, the update and the state are the same whatever the shape of a sample.
-  const compiled = { network, first, objective, settings, methods, split: (options.shapes?.length ?? 1) > 1 }
+  const split = (options.shapes?.length ?? 1) > 1
+  const compiled = { network, first, objective, settings, methods, split, domains: options.domains }
   const program = trainingProgram(compiled, largest)
   // Without the state that each would start from.
-  const built = new Map<string, Pick<TuningProgram, 'step' | 'ascent'>>()
-  const keep = (key: string, { step, ascent }: TuningProgram) => {
-    built.set(key, { step, ascent })
-    return { step, ascent }
+  const built = new Map<string, Built>()
+  const keep = (key: string, { step, ascent, phases }: TuningProgram): Built => {
+    const own = { step, ascent, phases: phases.map(({ program: { step } }) => step) }
+    built.set(key, own)
+    return own
   }
   keep(shapeKey(network, largest), program)
   const build = (shapes: SampleShapes) => {
     const key = shapeKey(network, shapes)
     return built.get(key) ?? keep(key, trainingProgram(compiled, shapes))
   }
-  const reads = new Set(program.step.model.graph.inputs.map(({ name }) => name))
+  const reads = readsOf(program.step)
   const ascents = program.ascent && new ShapedPrograms(engine, network, (shapes) => build(shapes).ascent as Program)
   const steps = new ShapedPrograms(engine, network, (shapes) => build(shapes).step)
   const teachers = await openTeachers(engine, methods)
@@ -90,19 +85,50 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
       steering.push({ name, steers: await made.open({ engine, network, objective, settings, trained, statistics }) })
     }
   const apply = program.apply && (await engine.load(program.apply))
-  const probability = methods.find(({ batchNorm }) => batchNorm !== undefined)?.batchNorm?.probability ?? 1
-  const rates = (rate: number): Record<string, HostTensor> => {
+  const phases = await openPhases(engine, network, program.phases, (shapes, i) => build(shapes).phases[i] as Program)
+  const norm = methods.find(({ batchNorm }) => batchNorm !== undefined)?.batchNorm
+  const probability = norm?.kind === 'stochastic' ? norm.probability : 1
+  const wanted = new Set(
+    [program.step, ...program.phases.map((own) => own.program.step)].flatMap((own) => [...readsOf(own)]),
+  )
+  const ratesFor = (names: readonly string[], rate: number): Record<string, HostTensor> => {
     const layers = network.layers.length
     return Object.fromEntries(
       Array.from({ length: layers }, (_, layer): [string, HostTensor] => [
         `lr.${groupOf(layer)}`,
         scalarTensor(rate * layerFactor(layer, layers, settings.layerDecay)),
-      ]).filter(([name]) => program.rates.includes(name)),
+      ]).filter(([name]) => names.includes(name)),
     )
+  }
+  const rates = (rate: number) => ratesFor(program.rates, rate)
+  /** The main update. */
+  const update = async (fed: readonly FedBatch[], rate: number): Promise<{ result: StepResult; given: GivenBy }> => {
+    let loss = 0
+    let own = 0
+    const losses = new Float64Array(objective.tasks?.length ?? 0)
+    let applied: Record<string, HostTensor> = {}
+    for (const { batch, feeds } of fed) {
+      const read = only(feeds, reads)
+      await ascents?.run(batch, read)
+      const results = await steps.run(batch, apply ? read : { ...read, ...rates(rate) })
+      loss += scalarOf(results[STEP_OUTPUTS.loss])
+      own += scalarOf(results[OWN_LOSS] ?? results[STEP_OUTPUTS.loss])
+      losses.forEach((_, k) => {
+        losses[k]! += Number(results[TASK_LOSSES]?.data[k])
+      })
+      applied = results
+    }
+    const weights = Array.from(losses, (_, k) => Number(applied[TASK_WEIGHTS]?.data[k] ?? 1))
+    if (apply) applied = await apply.run(rates(rate))
+    const finite = scalarOf(applied[STEP_OUTPUTS.finite]) !== 0 && Number.isFinite(loss)
+    return {
+      result: { loss: own, finite, gradientNorm: scalarOf(applied[STEP_OUTPUTS.gradientNorm]) },
+      given: { finite, losses: [...losses], weights },
+    }
   }
   return {
     program,
-    async step(batches, rate, random, epoch = 0) {
+    async step(batches, rate, random, when = FIRST) {
       const encoded = batches.map((batch) => objective.encode(targets, batch))
       // The mean over the whole step, as one large batch would give (PyTorch divides by the sum of the weights).
       const totals: Totals = {
@@ -110,45 +136,68 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
         places: batches.reduce((sum, batch) => sum + placesOf(batch, objective).reduce((s, p) => s + p, 0), 0),
         samples: batches.reduce((sum, { samples }) => sum + samples.length, 0),
       }
-      let loss = 0
-      let own = 0
-      const losses = new Float64Array(objective.tasks?.length ?? 0)
-      let applied: Record<string, HostTensor> = {}
       const fed = batches.map((batch, micro) => {
         const fork = random.fork(micro)
-        const feeds = batchFeeds(batch, encoded[micro]!, totals, objective, network, settings, fork, reads)
-        return { batch, feeds: { ...feeds, ...channelMasks(program.masks, probability, fork) } }
+        const feeds = batchFeeds(batch, encoded[micro]!, totals, objective, network, settings, fork, wanted)
+        if (wanted.has(PROGRESS)) feeds[PROGRESS] = scalarTensor(when.progress)
+        Object.assign(feeds, channelMasks(program.masks, probability, fork), methodFeeds(methods, when, batch, fork))
+        return { batch, feeds }
       })
-      const steered = { batches: fed, epoch, random: random.fork('steering') }
+      const steered = { batches: fed, epoch: when.epoch, random: random.fork('steering') }
       for (const { name, steers } of steering) {
         const given = Object.entries(await steers.before(steered)).map(([key, tensor]) => [fedName(name, key), tensor])
         for (const { feeds } of fed) Object.assign(feeds, Object.fromEntries(given))
       }
-      for (const { batch, feeds } of fed) {
-        Object.assign(feeds, await teachers.ask(feeds))
-        await ascents?.run(batch, feeds)
-        const results = await steps.run(batch, apply ? feeds : { ...feeds, ...rates(rate) })
-        loss += scalarOf(results[STEP_OUTPUTS.loss])
-        own += scalarOf(results[OWN_LOSS] ?? results[STEP_OUTPUTS.loss])
-        losses.forEach((_, k) => {
-          losses[k]! += Number(results[TASK_LOSSES]?.data[k])
-        })
-        applied = results
-      }
-      const weights = Array.from(losses, (_, k) => Number(applied[TASK_WEIGHTS]?.data[k] ?? 1))
-      if (apply) applied = await apply.run(rates(rate))
-      const finite = scalarOf(applied[STEP_OUTPUTS.finite]) !== 0 && Number.isFinite(loss)
-      for (const { steers } of steering) await steers.after(steered, { finite, losses: [...losses], weights })
-      return { loss: own, finite, gradientNorm: scalarOf(applied[STEP_OUTPUTS.gradientNorm]) }
+      for (const { feeds } of fed) Object.assign(feeds, await teachers.ask(feeds))
+      const phase = (place: 'before' | 'after') =>
+        phases.run(place, fed, when, (names, factor) => ratesFor(names, factor * rate))
+      const before = await phase('before')
+      const rests = methods.some((method) => method.rests?.({ ...when, kept: when.kept[method.name] ?? {} }))
+      const main = rests ? undefined : await update(fed, rate)
+      if (main !== undefined) for (const { steers } of steering) await steers.after(steered, main.given)
+      return joined(main?.result, [...before, ...(await phase('after'))])
     },
     async release() {
       for (const { steers } of steering) await steers.release()
       await ascents?.release()
       await steps.release()
       await teachers.release()
+      await phases.release()
       await apply?.release()
     },
   }
+}
+
+/** The programs of one shape, without the state that each would start from. */
+interface Built {
+  readonly step: Program
+  readonly ascent: Program | undefined
+  readonly phases: readonly Program[]
+}
+
+/** The main step's figures, where it is made; a phase that is not finite makes the step one that is not. */
+function joined(main: StepResult | undefined, phases: readonly StepResult[]): StepResult {
+  const finite = phases.every((own) => own.finite)
+  if (main !== undefined) return { ...main, finite: main.finite && finite }
+  const last = phases.at(-1)
+  if (last === undefined) throw new InternalError('a step with neither a main update nor a phase')
+  return { ...last, finite }
+}
+
+/** What the methods feed at this step: what is theirs for the epoch, and what they make of the batch. */
+function methodFeeds(
+  methods: readonly PreparedMethod[],
+  when: When,
+  batch: Batch,
+  random: Random,
+): Record<string, HostTensor> {
+  const found: Record<string, HostTensor> = {}
+  for (const { name, feeds } of methods) {
+    const kept = when.kept[name] ?? {}
+    const own = feeds?.({ ...when, kept, batch, random: random.fork('feeds', name) }) ?? {}
+    for (const [key, tensor] of Object.entries({ ...kept, ...own })) found[fedName(name, key)] = tensor
+  }
+  return found
 }
 
 /** Inputs, targets and weights, and what else the program reads; filled up to the program's batch with samples that weigh nothing. */
@@ -249,10 +298,6 @@ function padded(values: Float32Array, length: number): Float32Array {
   const full = new Float32Array(length)
   full.set(values)
   return full
-}
-
-function scalarOf(tensor: HostTensor | undefined): number {
-  return Number(tensor?.data[0])
 }
 
 /** Brings the state store to the program's start, leaving what is there already. */

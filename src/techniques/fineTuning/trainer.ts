@@ -4,29 +4,31 @@
  * is in the checkpoint, so that a resumed run computes what the uninterrupted one would have.
  */
 import { now } from '#platform'
-import { GraftError } from '../../base/errors.js'
+import { GraftError, UsageError } from '../../base/errors.js'
 import type { Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import type { AnyTargets } from '../../data/targets.js'
-import { slotName, type TrainingProgram } from '../../optim/trainingProgram.js'
+import { slotName } from '../../optim/trainingProgram.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { HostTensor } from '../../runtime/types.js'
 import { throwIfAborted } from '../run/aborted.js'
 import type { RunDirectory } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
-import { type EvaluatingOptions, evaluateOn, logitsWith } from './evaluating.js'
+import { type EvaluatingOptions, evaluateOn, logitsWith, outputsOf } from './evaluating.js'
+import { EpochKeeping } from './keeping.js'
 import { type PreparedMethod, prepareMethods } from './method.js'
 import type { Batch, Network, SampleSource } from './network.js'
 import type { Objective, Scale } from './objective.js'
 import { objectiveFor } from './objectives/index.js'
-import { epochOrder } from './order.js'
+import { epochOrder, stepsAnEpoch } from './order.js'
+import type { StepResult } from './phases.js'
 import { decodeSnapshot, type EpochRecord, encodeSnapshot, type Position, START } from './position.js'
-import { inferenceProgram } from './programs.js'
+import { inferenceProgram, presentState, type TuningProgram } from './programs.js'
 import { logitsOf, rowStarts } from './scoring.js'
 import { learningRate, rateSchedule, type TuningSettings } from './settings.js'
 import { inputTensors, ShapedPrograms } from './shaped.js'
 import { firstTrained } from './stages.js'
-import { completeState, openStepper, type Stepper, type StepResult } from './steps.js'
+import { completeState, openStepper, type Stepper } from './steps.js'
 
 /** @typeParam T what is predicted: one task, or several */
 export interface Training<T extends AnyTargets = AnyTargets> {
@@ -88,6 +90,7 @@ class TrainingLoop {
   #position: Position = START
   #best: Record<string, HostTensor> | undefined
   readonly #known = new Set<string>()
+  readonly #keeping: EpochKeeping
   #stepper: { first: number; stepper: Stepper } | undefined
   #savedAt = now()
   #saveTook = 0
@@ -95,12 +98,16 @@ class TrainingLoop {
   constructor(training: Training) {
     this.#training = training
     this.#objective = objectiveFor(training.train.targets, training.settings)
-    const { batch, accumulate } = training.settings
-    this.#stepsAnEpoch = Math.ceil(training.train.length / (batch * accumulate))
+    this.#stepsAnEpoch = stepsAnEpoch(training.train, training.settings)
+    this.#keeping = new EpochKeeping(training.random.fork('keeping'))
   }
 
   async run(): Promise<TrainingOutcome> {
-    const { settings, context, validation } = this.#training
+    const { settings, context, validation, train: source } = this.#training
+    if (source.domains !== undefined && settings.mix !== undefined)
+      throw new UsageError('mixup and cutmix would mix photos of different domains.', {
+        remedy: 'Leave them out when adapting.',
+      })
     this.#methods = await prepareMethods({ ...this.#training, objective: this.#objective })
     await this.#restore()
     const total = settings.epochs * this.#stepsAnEpoch
@@ -123,7 +130,7 @@ class TrainingLoop {
       checkLogits:
         validationLogits && validation
           ? firstRows(validationLogits, rowStarts(validation.targets, Math.min(CHECKED, validation.length)).at(-1)!)
-          : await logitsWith(this.#evaluating, weights, train, CHECKED),
+          : await logitsWith(this.#evaluating, weights, train.domains?.[0]?.source ?? train, CHECKED),
       scale: this.#objective.scale,
       history: position.history,
       epoch: position.best === null ? position.epoch : position.best.epoch,
@@ -156,6 +163,7 @@ class TrainingLoop {
       const state = snapshot.position.steering?.[name]
       if (state !== undefined) steering?.restore(state)
     }
+    this.#keeping.kept = snapshot.kept ?? {}
     context.emit({ type: 'resumed', path: directory.out ?? '', step: snapshot.position.step })
   }
 
@@ -176,6 +184,7 @@ class TrainingLoop {
         first,
         targets: train.targets,
         shapes: train.shapes,
+        domains: train.domains,
         objective: this.#objective,
         settings,
         methods: this.#methods,
@@ -195,6 +204,22 @@ class TrainingLoop {
     const factor = rateSchedule(settings)
     const total = settings.epochs * this.#stepsAnEpoch
     const stop = new AbortController()
+    const { program } = stepper
+    if (this.#position.consumed === 0)
+      await this.#keeping.begin(this.#methods, {
+        epoch,
+        progress: this.#position.step / total,
+        train,
+        outputs: (features, source, samples) =>
+          outputsOf(
+            this.#evaluating,
+            presentState(this.#trained(program), program.statistics, settings.ema > 0),
+            features,
+            source,
+            samples,
+          ),
+      })
+    const { kept } = this.#keeping
     try {
       const batches = train.batches({
         order,
@@ -206,7 +231,8 @@ class TrainingLoop {
       for await (const group of grouped(batches, settings.accumulate)) {
         const { step } = this.#position
         const rate = learningRate(settings) * factor(Math.min(step, total - 1), total)
-        const result = await stepper.step(group, rate, random.fork('mix', epoch, step), epoch)
+        const when = { progress: step / total, epoch, step, kept }
+        const result = await stepper.step(group, rate, random.fork('mix', epoch, step), when)
         const used = group.reduce((sum, batch) => sum + batch.samples.length, 0)
         this.#count(result, rate, used)
         onStep(this.#position.step)
@@ -343,9 +369,9 @@ class TrainingLoop {
   }
 
   /** Of the network; a method's own parameters serve the training alone. */
-  #trained(program: TrainingProgram): string[] {
+  #trained(program: TuningProgram): string[] {
     const own = new Set(this.#training.network.layers.flat())
-    return program.parameters.flatMap(({ name }) => (own.has(name) ? [name] : []))
+    return program.moves.filter((name) => own.has(name))
   }
 
   /** Often enough to lose little, and rarely enough that saving takes at most a twentieth of the time. */
@@ -369,7 +395,7 @@ class TrainingLoop {
     const state = await engine.getState([...this.#known].filter((name) => !unsaved.has(name)))
     const path = await directory.writeCheckpoint(
       CHECKPOINT,
-      encodeSnapshot({ position: this.#steered, state, best: this.#best, key }),
+      encodeSnapshot({ position: this.#steered, state, best: this.#best, kept: this.#keeping.kept, key }),
     )
     this.#savedAt = now()
     this.#saveTook = this.#savedAt - started

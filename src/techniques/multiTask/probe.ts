@@ -6,9 +6,9 @@ import type { GraphBuilder } from '../../ops/builder.js'
 import { reshape } from '../../ops/emit.js'
 import { type Specialised, specialise } from '../../passes/specialise.js'
 import type { Program } from '../../runtime/types.js'
+import { TARGETS, WEIGHTS } from '../fineTuning/lossContext.js'
 import { batchShapes, type SampleShapes } from '../fineTuning/network.js'
 import type { Objective } from '../fineTuning/objective.js'
-import { TARGETS, WEIGHTS } from '../fineTuning/programs.js'
 import type { TaskNetwork } from './network.js'
 
 /** Names of what the programs give: (K), and (K, K). */

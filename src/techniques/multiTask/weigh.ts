@@ -3,6 +3,7 @@ import { now } from '#platform'
 import { differentiate } from '../../autodiff/differentiate.js'
 import { UsageError } from '../../base/errors.js'
 import { floats, type HostTensor } from '../../runtime/types.js'
+import { TARGETS, WEIGHTS } from '../fineTuning/lossContext.js'
 import type {
   CombinedLoss,
   GivenBy,
@@ -12,7 +13,6 @@ import type {
   SteeringOptions,
   TuningMethod,
 } from '../fineTuning/method.js'
-import { TARGETS, WEIGHTS } from '../fineTuning/programs.js'
 import { ShapedPrograms } from '../fineTuning/shaped.js'
 import type { Json } from '../run/directory.js'
 import type { TaskNetwork } from './network.js'

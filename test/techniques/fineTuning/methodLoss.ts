@@ -5,6 +5,7 @@ import { GraphBuilder } from '#graft/ops/builder.js'
 import type { Engine } from '#graft/runtime/engine.js'
 import { floats, type HostTensor, scalarTensor } from '#graft/runtime/types.js'
 import type {
+  DomainRows,
   LossContext,
   LossTerm,
   MethodContext,
@@ -46,7 +47,12 @@ export async function prepared(method: TuningMethod, problem: Problem): Promise<
 }
 
 /** Names of the inputs: `logits`, `targets`, `weights`, `places`, `rows`, `share`, `value.x`, `fixed.x`, `taught.x`, parameters. */
-export function appendTerm(g: GraphBuilder, method: PreparedMethod, trained: readonly string[]): LossTerm {
+export function appendTerm(
+  g: GraphBuilder,
+  method: PreparedMethod,
+  trained: readonly string[],
+  domains: readonly DomainRows[] = [],
+): LossTerm {
   const context: LossContext = {
     g,
     logits: 'logits',
@@ -61,6 +67,10 @@ export function appendTerm(g: GraphBuilder, method: PreparedMethod, trained: rea
     taught: (name) => `taught.${name}`,
     trained,
     parameter: (name) => `own.${name}`,
+    held: (name) => `own.${name}`,
+    memory: (name) => `memory.${name}`,
+    progress: 'progress',
+    domains,
   }
   return method.loss!(context)
 }
@@ -77,7 +87,8 @@ export async function termOf(
   const term = appendTerm(g, method, trained)
   g.output('add', g.op('Identity', [term.add]))
   const found = await runOnce(engine, g.model(), feeds)
-  return { add: Number(found.add?.data[0]), own: term.own ?? 1 }
+  const own = term.own ?? 1
+  return { add: Number(found.add?.data[0]), own: typeof own === 'number' ? own : Number.NaN }
 }
 
 export const drawn = (random: Random, dims: readonly number[], scale = 1): HostTensor =>

@@ -7,11 +7,11 @@ import { isKnown, type Targets } from '../../../data/targets.js'
 import { specialise } from '../../../passes/specialise.js'
 import type { Engine } from '../../../runtime/engine.js'
 import { floats, type HostTensor, type Program } from '../../../runtime/types.js'
+import { TARGETS, WEIGHTS } from '../lossContext.js'
 import type { Weights } from '../method.js'
 import { type Batch, batchShapes, type Network, type SampleShapes, type SampleSource } from '../network.js'
 import type { Objective } from '../objective.js'
 import { objectiveFor } from '../objectives/index.js'
-import { TARGETS, WEIGHTS } from '../programs.js'
 import { inputTensors, ShapedPrograms } from '../shaped.js'
 
 export interface FisherOptions {

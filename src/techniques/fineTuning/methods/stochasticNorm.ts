@@ -28,7 +28,7 @@ export function stochasticNorm(options: StochasticNormOptions = {}): TuningMetho
             remedy: 'Leave the method out, or take a network with batch norm (exporters may have folded it away).',
           },
         )
-      return { name, batchNorm: { probability } }
+      return { name, batchNorm: { kind: 'stochastic', probability } }
     },
   }
 }
