@@ -22,7 +22,7 @@ const FOREIGN: readonly (readonly [bytes: readonly number[], what: string, remed
   [[0x1f, 0x8b], 'compressed with gzip', 'Unpack it first (gunzip).'],
   [[0x28, 0xb5, 0x2f, 0xfd], 'compressed with zstd', 'Unpack it first (unzstd).'],
   [[0x50, 0x41, 0x52, 0x31], 'a Parquet file', 'Name it .parquet.'],
-  [[0x41, 0x52, 0x52, 0x4f, 0x57, 0x31], 'an Arrow file', 'Write it as Parquet: dataset.to_parquet("data.parquet").'],
+  [[0x41, 0x52, 0x52, 0x4f, 0x57, 0x31], 'an Arrow file', 'Name it .arrow.'],
   [[0x25, 0x50, 0x44, 0x46], 'a PDF', 'Give its text.'],
   [[0x53, 0x51, 0x4c, 0x69, 0x74, 0x65], 'an SQLite database', 'Export the table as CSV.'],
 ]

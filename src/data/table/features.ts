@@ -18,6 +18,18 @@ export function classNamesOfFeatures(features: unknown): Map<string, readonly st
   return found
 }
 
+/** The same in the entry `huggingface` that `datasets` leaves in the metadata of a Parquet or Arrow file. */
+export function classNamesOfMetadata(kept: string | undefined): ReadonlyMap<string, readonly string[]> {
+  if (kept === undefined) return new Map()
+  try {
+    const { info } = JSON.parse(kept) as { info?: { features?: unknown } }
+    return classNamesOfFeatures(info?.features)
+  } catch {
+    // Another program's entry of that name: the file is read without it.
+    return new Map()
+  }
+}
+
 function namesIn(feature: unknown): readonly string[] | undefined {
   if (Array.isArray(feature)) return namesIn(feature[0])
   if (!isObject(feature)) return undefined

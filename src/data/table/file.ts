@@ -2,6 +2,7 @@
 import { readFileRange } from '#platform'
 import { GraftError } from '../../base/errors.js'
 import type { Split } from '../types.js'
+import { openArrow } from './arrow.js'
 import { looksLikeConll, openConll } from './conll.js'
 import { openDelimited } from './delimited.js'
 import { openJson, openJsonLines } from './json.js'
@@ -9,7 +10,7 @@ import { openParquet } from './parquet.js'
 import type { Table, TableOptions } from './table.js'
 import { openTextLines } from './textFiles.js'
 
-export type Format = 'csv' | 'json' | 'jsonl' | 'parquet' | 'conll' | 'text'
+export type Format = 'csv' | 'json' | 'jsonl' | 'parquet' | 'arrow' | 'conll' | 'text'
 
 const FORMATS: Readonly<Record<string, Format>> = {
   csv: 'csv',
@@ -20,6 +21,8 @@ const FORMATS: Readonly<Record<string, Format>> = {
   jsonl: 'jsonl',
   ndjson: 'jsonl',
   parquet: 'parquet',
+  arrow: 'arrow',
+  feather: 'arrow',
   conll: 'conll',
   conllu: 'conll',
   bio: 'conll',
@@ -52,6 +55,8 @@ export async function openFile(
       return [await openJsonLines(path, name, options, split)]
     case 'parquet':
       return [await openParquet(path, name, options, split)]
+    case 'arrow':
+      return [await openArrow(path, name, options, split)]
     case 'conll':
       return [await openConll(path, name, options, split)]
     case 'csv':
@@ -69,7 +74,7 @@ export async function openFile(
     }
     default:
       throw new GraftError(`${name}: is no kind of table that is read`, {
-        remedy: 'Give .csv, .tsv, .json, .jsonl, .parquet, .conll, or a folder of .txt files per class.',
+        remedy: 'Give .csv, .tsv, .json, .jsonl, .parquet, .arrow, .conll, or a folder of .txt files per class.',
       })
   }
 }

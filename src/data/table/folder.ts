@@ -38,12 +38,15 @@ const DESCRIPTIONS = new Set([
   'package.json',
 ])
 
+/** What `datasets` keeps of its computations beside the data. */
+const INTERMEDIATE = /^cache-.*\.arrow$/
+
 export async function openFolder(root: string, options: FolderOptions = {}): Promise<OpenedTables> {
   const files: FileOfText[] = []
   for await (const file of listFiles(root)) files.push(file)
-  if (files.some(({ id }) => id.endsWith('.arrow'))) throw arrowError(root, files)
   const data = files.flatMap((file): DataFile[] => {
-    const format = DESCRIPTIONS.has(paths.base(file.id)) ? undefined : formatOf(file.id)
+    const base = paths.base(file.id)
+    const format = DESCRIPTIONS.has(base) || INTERMEDIATE.test(base) ? undefined : formatOf(file.id)
     return format === undefined || format === 'text' ? [] : [{ ...file, format }]
   })
   const texts = files.filter(({ id }) => formatOf(id) === 'text')
@@ -137,15 +140,4 @@ export function splitOfPath(id: string): Split | undefined {
 
 function leftOut({ id }: FileOfText): SkippedFile {
   return { id, kind: 'other-file', reason: 'is no data of this set' }
-}
-
-function arrowError(root: string, files: readonly FileOfText[]): GraftError {
-  const arrow = files.filter(({ id }) => id.endsWith('.arrow'))
-  const folders = [...new Set(arrow.map(({ path }) => paths.folder(path)))]
-  const commands = folders.map((folder) => {
-    return `datasets.load_from_disk(${JSON.stringify(folder)}).to_parquet("${paths.base(folder)}.parquet")`
-  })
-  return new GraftError(`${root}: holds Arrow files (save_to_disk), which are not read`, {
-    remedy: `Write them as Parquet, in Python: ${commands.slice(0, 3).join('; ')}.`,
-  })
 }

@@ -1,10 +1,10 @@
 /** Parquet files as tables, a row group at a time. Names of classes are read from what `datasets` leaves in the file. */
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
+import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import { fileStatus, openForReading, type ReadableFile } from '#platform'
 import { GraftError, messageOf } from '../../base/errors.js'
 import type { Split } from '../types.js'
-import { classNamesOfFeatures } from './features.js'
+import { classNamesOfMetadata } from './features.js'
 import { cellOf, type Table, type TableOptions } from './table.js'
 
 /** @throws GraftError for a file that is no Parquet, or cut off */
@@ -21,7 +21,7 @@ export async function openParquet(
     unit: 'row',
     split,
     columns,
-    classNames: classNamesOf(metadata),
+    classNames: classNamesOfMetadata(metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value),
     notes: [],
     warnings: [],
     async *rows(wanted) {
@@ -64,17 +64,5 @@ function asBuffer(file: ReadableFile, byteLength: number): AsyncBuffer {
       const bytes = await file.read(from, Math.max(0, end - from))
       return bytes.slice().buffer
     },
-  }
-}
-
-function classNamesOf(metadata: FileMetaData): ReadonlyMap<string, readonly string[]> {
-  const kept = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value
-  if (kept === undefined) return new Map()
-  try {
-    const { info } = JSON.parse(kept) as { info?: { features?: unknown } }
-    return classNamesOfFeatures(info?.features)
-  } catch {
-    // Another program's entry of that name: the file is read without it.
-    return new Map()
   }
 }

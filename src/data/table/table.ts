@@ -128,6 +128,8 @@ export function cellOf(value: unknown): Cell {
       if (value instanceof Uint8Array || value instanceof DataView) return null
       if (ArrayBuffer.isView(value)) return Array.from(value as Int8Array, cellOf)
       if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
+      // Lists and records of a columnar format.
+      if ('toJSON' in value && typeof value.toJSON === 'function') return cellOf(value.toJSON())
       return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cellOf(inner)]))
     default:
       return String(value)

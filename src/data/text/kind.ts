@@ -77,13 +77,11 @@ function kindOfNames(path: string, names: readonly string[]): FoundKind {
     )
   })
   const textFiles = names.filter((name) => formatOf(name) === 'text')
-  const arrow = names.filter((name) => name.endsWith('.arrow'))
   // A table beside photos may describe them; text files beside tables are notes.
   if (photos.length > 0 && photos.length >= textFiles.length)
     return { kind: 'images', why: `${path} holds ${count(photos.length, 'photo')}.` }
   if (tables.length > 0) return { kind: 'texts', why: `${path} holds ${count(tables.length, 'table')} (${tables[0]}).` }
   if (textFiles.length > 0) return { kind: 'texts', why: `${path} holds ${count(textFiles.length, 'text file')}.` }
-  if (arrow.length > 0) return { kind: 'texts', why: `${path} holds Arrow files of Hugging Face's datasets.` }
   const found = names.length === 0 ? 'it holds no files' : `it holds files such as ${names.slice(0, 3).join(', ')}`
   throw new GraftError(`${path}: neither photos nor texts; ${found}`, {
     remedy: 'Give a folder of photos or of .txt files per class, or a CSV, JSON, JSON Lines or Parquet file.',

@@ -381,14 +381,6 @@ test('folders that can be read in two ways, or not at all', async () => {
   await assert.rejects(both, /holds files of several kinds \(csv, jsonl\), perhaps the same rows twice/)
   const mixed = make('mixed', { 'pos/1.txt': 'a', 'neg/2.txt': 'b', 'list.csv': 'text,label\na,x\n' })
   await assert.rejects(mixed, /holds 2 \.txt files in folders, and list\.csv: which are the data\?/)
-  await assert.rejects(
-    make('arrow', { 'train/data-0.arrow': 'x', 'train/state.json': '{}' }),
-    (error: Error & { remedy: string }) => {
-      assert.match(error.message, /holds Arrow files \(save_to_disk\), which are not read/)
-      assert.match(error.remedy, /load_from_disk\(".*train"\)\.to_parquet\("train\.parquet"\)/)
-      return true
-    },
-  )
   await assert.rejects(make('pictures', { 'a.bin': 'x' }), /no texts found; it holds a\.bin/)
   const several = await make('several', { 'one.csv': 'text,label\na,x\n', 'two.csv': 'text,label\nb,y\n' })
   assert.match(several.notes.join(), /2 files are read as one: one\.csv, two\.csv/)
