@@ -2,6 +2,7 @@
  * How the losses of several tasks become one: the shape of every rule. A rule is a value made by its factory; what it knows from
  * step to step is plain numbers, which go into checkpoints, so that a resumed training weighs as the uninterrupted one would have.
  */
+import { UsageError } from '../../../base/errors.js'
 import type { Random } from '../../../base/random.js'
 import type { Emitter } from '../../../ops/operator.js'
 import type { Json } from '../../run/directory.js'
@@ -73,3 +74,9 @@ export interface TaskWeighting {
  * @returns (N, D)
  */
 export type DropGradients = (g: Emitter, gradients: readonly string[], noise: string) => string
+
+/** @throws UsageError where it is no rate */
+export function checkRate(rule: string, rate: number): void {
+  if (!(rate > 0 && rate < Number.POSITIVE_INFINITY))
+    throw new UsageError(`${rule}: the rate is ${rate}; expected a number above 0.`)
+}
