@@ -12,6 +12,8 @@ export interface Row {
   readonly source: string | Uint8Array
   readonly label: string | undefined
   readonly split: string | undefined
+  /** What the row says in {@link CsvColumns.others}, in their order. */
+  readonly others?: readonly (string | undefined)[]
 }
 
 export interface CsvColumns {
@@ -21,6 +23,8 @@ export interface CsvColumns {
   readonly label?: string | undefined
   /** Default: `split`, where there is such a column. */
   readonly split?: string | undefined
+  /** Further columns to read. */
+  readonly others?: readonly string[] | undefined
 }
 
 const PATH_NAMES = ['path', 'image', 'file', 'filename']
@@ -44,6 +48,7 @@ export async function readCsvRows(path: string, columns: CsvColumns = {}, labell
   const pathAt = column(path, names, columns.path, PATH_NAMES, true)
   const labelAt = column(path, names, columns.label, LABEL_NAMES, labelled)
   const splitAt = column(path, names, columns.split, SPLIT_NAMES, false)
+  const othersAt = columns.others?.map((name) => column(path, names, name, [], true))
   const folder = paths.folder(path)
   const rows: Row[] = []
   for await (const batch of table.rows())
@@ -56,6 +61,7 @@ export async function readCsvRows(path: string, columns: CsvColumns = {}, labell
         source: written === '' ? '' : located(folder, written),
         label: field(labelAt),
         split: field(splitAt),
+        ...(othersAt && { others: othersAt.map(field) }),
       })
     }
   return { rows, warnings: table.warnings }

@@ -6,7 +6,7 @@ import { GraftError } from '../base/errors.js'
 import type { CsvColumns } from './csv.js'
 import { datasetWarnings } from './datasetWarnings.js'
 import { list } from './layout.js'
-import { type Found, labelledPhotos, unlabelledPhotos } from './sources.js'
+import { type Collected, type Found, labelledPhotos, unlabelledPhotos } from './sources.js'
 import type { ImageDataset, ImageSample, SkippedFile, Split } from './types.js'
 
 /** A photo in a list: a path or its encoded bytes, its label, and where it belongs if that is given. */
@@ -41,6 +41,15 @@ export async function images(
   const origin = typeof source === 'string' ? source : undefined
   const collected =
     options.labels === false ? await unlabelledPhotos(source, options) : await labelledPhotos(source, options)
+  return datasetOf(origin, collected, options)
+}
+
+/** The photos that were collected as a data set. @throws GraftError as {@link images} does */
+export function datasetOf(
+  origin: string | undefined,
+  collected: Collected,
+  options: Pick<ImagesOptions, 'labels' | 'strict' | 'classes'>,
+): ImageDataset {
   const name = origin ?? 'the list'
   if (options.strict === true) refuseSkipped(name, collected.skipped)
   if (collected.found.length === 0) throw emptyError(name, collected.skipped)

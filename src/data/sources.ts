@@ -77,7 +77,8 @@ async function fromFolder(root: string, options: ImagesOptions): Promise<Collect
   return { found, skipped, warnings: [...layout.warnings] }
 }
 
-function itemRow(given: ImageItem | string, i: number): Row {
+/** An item of a list as a row. @throws UsageError where it names no photo */
+export function itemRow(given: ImageItem | string, i: number): Row {
   const item = typeof given === 'string' ? { image: given } : given
   if (typeof item?.image !== 'string' && !(item?.image instanceof Uint8Array))
     throw new UsageError(`item ${i}: image is ${describe(item?.image)}, expected a path or a Uint8Array`, {
@@ -92,7 +93,8 @@ function describe(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
 }
 
-async function fromRows(rows: readonly Row[], options: ImagesOptions): Promise<Collected> {
+/** The photos that rows name, each once. */
+export async function fromRows(rows: readonly Row[], options: ImagesOptions): Promise<Collected> {
   const needLabel = options.labels !== false
   const skipped: SkippedFile[] = []
   const kept = new Map<string, Row & { split: Split | undefined }>()

@@ -16,6 +16,8 @@ export interface LabelQuery {
   readonly classNames?: readonly string[] | undefined
   /** There is a column of 0 and 1 for each class. */
   readonly columnEach?: boolean | undefined
+  /** One task of several: a row without a label is not known, and sentences call the samples so. */
+  readonly task?: { readonly name: string; readonly one: string; readonly many: string } | undefined
 }
 
 export interface UnderstoodLabels {
@@ -44,13 +46,13 @@ export function understandLabels(column: LabelColumn, query: LabelQuery): Unders
   const classes = classesOf(query, merged, found)
   const at = new Map(classes.map((name, i) => [name, i]))
   const why = `${found.why}${otherwise(found.kind, query)}`
-  const note = `${JSON.stringify(query.name)} ${WHAT[found.kind]} (${list(classes, 12)}): ${why}.`
+  const note = `${JSON.stringify(query.name)} ${whatOf(found.kind, query)} (${list(classes, 12)}): ${why}.`
   if (found.kind === 'multi-label') {
     const labels = new Uint8Array(column.rows.length * classes.length)
     let none = 0
     for (const [row, position] of column.rows.entries()) {
       const names = position === -1 ? [] : (merged[position] ?? [])
-      if (names.length === 0) none++
+      if (names.length === 0 && query.task === undefined) none++
       for (const name of names) labels[row * classes.length + at.get(name)!] = 1
     }
     if (none > 0)
@@ -62,21 +64,31 @@ export function understandLabels(column: LabelColumn, query: LabelQuery): Unders
   return { targets: { kind: found.kind, classes, labels }, note, warnings }
 }
 
-const WHAT: Readonly<Record<Exclude<TargetKind, 'token-labels'>, string>> = {
-  'single-label': 'has one class a text',
-  ordinal: 'has one class a text, ordered from low to high',
-  'multi-label': 'has any number of classes a text',
-  number: 'is a number',
+function whatOf(kind: FoundKind['kind'], { task }: LabelQuery): string {
+  const one = task?.one ?? 'text'
+  switch (kind) {
+    case 'single-label':
+      return `has one class a ${one}`
+    case 'ordinal':
+      return `has one class a ${one}, ordered from low to high`
+    case 'multi-label':
+      return `has any number of classes a ${one}`
+    case 'number':
+      return 'is a number'
+  }
 }
 
-function otherwise(kind: TargetKind, { options }: LabelQuery): string {
-  if (options.target !== undefined) return ''
-  const others: Readonly<Partial<Record<TargetKind, string>>> = {
-    ordinal: ' (--target number or single-label reads it otherwise)',
-    number: ' (--target ordinal or single-label reads it otherwise)',
-    'multi-label': ' (--target single-label reads it otherwise)',
-  }
-  return others[kind] ?? ''
+const OTHERS: Readonly<Partial<Record<TargetKind, readonly string[]>>> = {
+  ordinal: ['number', 'single-label'],
+  number: ['ordinal', 'single-label'],
+  'multi-label': ['single-label'],
+}
+
+function otherwise(kind: TargetKind, { options, task }: LabelQuery): string {
+  const others = OTHERS[kind]
+  if (options.target !== undefined || others === undefined) return ''
+  const flag = task === undefined ? '--target ' : `--types ${task.name}=`
+  return ` (${flag}${others.join(' or ')} reads it otherwise)`
 }
 
 function findKind(column: LabelColumn, query: LabelQuery): FoundKind {
