@@ -70,9 +70,13 @@ function reasonOf(error: GraftError, id: string): string {
   return error.remedy === undefined ? reason : `${reason}. ${error.remedy}`
 }
 
-/** The data set and its scan without the photos that cannot be decoded, which join its skipped files. */
-export function withoutUnreadable(dataset: ImageDataset, scan: PhotoScan): { dataset: ImageDataset; scan: PhotoScan } {
-  if (scan.unreadable.length === 0) return { dataset, scan }
+/** The data set and its scan without the photos that cannot be decoded, which join its skipped files; `kept` are their old positions. */
+export function withoutUnreadable(
+  dataset: ImageDataset,
+  scan: PhotoScan,
+): { dataset: ImageDataset; scan: PhotoScan; kept: Int32Array } {
+  if (scan.unreadable.length === 0)
+    return { dataset, scan, kept: Int32Array.from({ length: dataset.samples.length }, (_, i) => i) }
   const kept = scan.contents.flatMap((content, i) => (content === '' ? [] : [i]))
   const hashes = new Uint32Array(2 * kept.length)
   const thumbs = new Uint8Array(THUMB_BYTES * kept.length)
@@ -87,5 +91,6 @@ export function withoutUnreadable(dataset: ImageDataset, scan: PhotoScan): { dat
       skipped: [...dataset.skipped, ...scan.unreadable],
     },
     scan: { contents: kept.map((i) => scan.contents[i]!), hashes, thumbs, unreadable: [] },
+    kept: Int32Array.from(kept),
   }
 }

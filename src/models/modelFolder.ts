@@ -324,8 +324,7 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
       )
   }
   const labels = labelsOf(config, paths.join(folder, 'config.json'))
-  // (N, C), or (N, T, C) where words have labels.
-  const classes = model.graph.outputs[0]?.shape?.at(-1)
+  const classes = widthOf(model, record, folder)
   if (!labels || labels.length !== classes)
     throw new GraftError(
       `${paths.join(folder, 'config.json')} names ${labels?.length ?? 0} labels; the network has ${classes} classes.`,
@@ -344,6 +343,22 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
     sha256: await hash(),
     licence: await readLicence(folder),
   }
+}
+
+/** Numbers that the network says of a sample, or of a word: (N, C), or (N, T, C); of several tasks those of all outputs. */
+function widthOf({ graph }: Model, { tasks }: GraftRecord, folder: string): number | undefined {
+  const width = (at: number) => {
+    const last = graph.outputs[at]?.shape?.at(-1)
+    return typeof last === 'number' ? last : undefined
+  }
+  if (tasks === undefined) return width(0)
+  for (const [k, { name, labels }] of tasks.entries())
+    if (graph.outputs[k]?.name !== name || width(k) !== labels.length)
+      throw new GraftError(
+        `${paths.join(folder, MODEL_FILE)}: output ${k} is "${graph.outputs[k]?.name ?? 'missing'}" with ${width(k) ?? 'unknown'} columns; ${RECORD} says "${name}" with ${labels.length}.`,
+        { remedy: 'Copy the model folder again as a whole.' },
+      )
+  return tasks.reduce((sum, { labels }) => sum + labels.length, 0)
 }
 
 /** The files that make a tokenizer, for Python and for transformers.js. */

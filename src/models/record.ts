@@ -5,6 +5,20 @@ import { GraftError } from '../base/errors.js'
 /** Version of the format of graft.json and of the folder around it. */
 export const FORMAT = 1
 
+/** One of several tasks of a network: an output of the graph has its name. */
+export const recordedTask = z.looseObject({
+  name: z.string(),
+  kind: z.enum(['single-label', 'ordinal', 'multi-label', 'number']),
+  /** By column of the output: the classes, or what the number is. */
+  labels: z.array(z.string()),
+  /** Columns of the data that its labels were read from; undefined where the data had no others. */
+  columns: z.array(z.string()).optional(),
+  /** It was trained along for the sake of others. */
+  auxiliary: z.boolean().optional(),
+})
+
+export type RecordedTask = z.infer<typeof recordedTask>
+
 /** What the run says of itself; the folder adds the rest. */
 export const recordContents = z.looseObject({
   task: z.string(),
@@ -21,6 +35,8 @@ export const recordContents = z.looseObject({
     source: z.object({ hub: z.string(), commit: z.string() }).optional(),
   }),
   technique: z.string(),
+  /** Of a network with several tasks: an output for each, in this order. */
+  tasks: z.array(recordedTask).min(1).optional(),
   data: z.looseObject({ fingerprint: z.string() }),
   /** How many samples each part has, and what else repeats the split. */
   split: z.record(z.string(), z.union([z.number(), z.string()])),

@@ -1,6 +1,7 @@
 /** Gathers the labels of several tasks as rows are read, and understands each column by itself. */
 
 import { classWarnings } from '../datasetWarnings.js'
+import { plainName } from '../table/columnNames.js'
 import type { Cell } from '../table/table.js'
 import { isKnown, type NamedTask, takeTargets } from '../targets.js'
 import { flagOf, isEmpty } from '../text/columnLook.js'
@@ -12,6 +13,13 @@ import type { TaskSpec } from './types.js'
 /** A task with the columns that it is read from. */
 export interface TaskColumns extends TaskSpec {
   readonly columns: readonly string[]
+}
+
+/** The tasks whose columns there are; all of them where there is none, so that the lack is told. */
+export function presentIn(specs: readonly TaskSpec[], columns: readonly string[]): readonly TaskSpec[] {
+  const plain = new Set(columns.map(plainName))
+  const found = specs.filter((spec) => (spec.columns ?? [spec.name]).every((column) => plain.has(plainName(column))))
+  return found.length > 0 ? found : specs
 }
 
 export interface TaskLabelOptions {

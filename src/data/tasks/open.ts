@@ -10,6 +10,8 @@ import type { TaskDataset, TaskItem, TaskPhotos, TaskSpec, TaskTexts } from './t
 export interface OpenTasksOptions extends TaskTextsOptions {
   /** What the data hold. @default found out */
   readonly kind?: 'images' | 'texts' | undefined
+  /** Leave out tasks whose columns the data lacks, instead of refusing it. @default false */
+  readonly partial?: boolean | undefined
 }
 
 /**
@@ -56,6 +58,6 @@ async function kindOfPlace(place: string | readonly TaskItem[]): Promise<'images
   return place[0]?.image === undefined ? 'texts' : 'images'
 }
 
-function photoOptions({ strict, split, labelSeparator, normaliseLabels, signal }: TaskTextsOptions) {
-  return { strict, labelSeparator, normaliseLabels, signal, ...(typeof split === 'string' ? { split } : {}) }
+function photoOptions({ strict, split, labelSeparator, normaliseLabels, partial, signal }: TaskTextsOptions) {
+  return { strict, partial, labelSeparator, normaliseLabels, signal, ...(typeof split === 'string' ? { split } : {}) }
 }

@@ -5,9 +5,10 @@ import { type Row, readCsvRows } from '../csv.js'
 import { datasetOf, type ImageItem, images } from '../images.js'
 import { list } from '../layout.js'
 import { fromRows, itemRow } from '../sources.js'
+import { openDelimited } from '../table/delimited.js'
 import { type Cell, cellOf } from '../table/table.js'
 import type { ImageDataset, SkippedFile } from '../types.js'
-import { type TaskColumns, TaskLabels } from './labels.js'
+import { presentIn, type TaskColumns, TaskLabels } from './labels.js'
 import { NOUNS, type TaskItem, type TaskPhotos, type TaskSpec } from './types.js'
 
 export interface TaskPhotosOptions {
@@ -16,6 +17,8 @@ export interface TaskPhotosOptions {
   readonly split?: string | undefined
   readonly labelSeparator?: string | undefined
   readonly normaliseLabels?: boolean | undefined
+  /** Leave out tasks whose columns the data lacks, as long as it has one. @default false */
+  readonly partial?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -32,7 +35,8 @@ export async function taskPhotos(
   if (typeof source === 'string') {
     const table = await tableOf(source)
     if (table === undefined || bare) return oneTask(source, specs, options)
-    const tasks = specs.map((spec): TaskColumns => ({ ...spec, columns: spec.columns ?? [spec.name] }))
+    const { columns } = await openDelimited(table, table, { header: true, quotes: true })
+    const tasks = withColumns(options.partial === true ? presentIn(specs, columns) : specs)
     const others = tasks.flatMap(({ columns }) => columns)
     const { rows, warnings } = await readCsvRows(table, { split: options.split, others }, false)
     const cells = new Map<Row, (column: string) => Cell | undefined>(
@@ -40,8 +44,8 @@ export async function taskPhotos(
     )
     return fromLabelled(source, rows, tasks, (row) => cells.get(row)!, options, warnings)
   }
-  const tasks = specs.map((spec): TaskColumns => ({ ...spec, columns: spec.columns ?? [spec.name] }))
   const known = new Set(source.slice(0, 1000).flatMap((item) => Object.keys(item)))
+  const tasks = withColumns(options.partial === true ? presentIn(specs, [...known]) : specs)
   const lacking = tasks.flatMap(({ columns }) => columns).find((column) => !known.has(column))
   if (lacking !== undefined)
     throw new UsageError(`The list has no ${JSON.stringify(lacking)}; its items have ${list([...known], 20)}.`, {
@@ -50,6 +54,10 @@ export async function taskPhotos(
   const rows = source.map((item, i) => itemRow(item as ImageItem, i))
   const items = new Map(rows.map((row, i) => [row, source[i]!]))
   return fromLabelled(undefined, rows, tasks, (row) => (column) => cellOf(items.get(row)?.[column]), options, [])
+}
+
+function withColumns(specs: readonly TaskSpec[]): TaskColumns[] {
+  return specs.map((spec) => ({ ...spec, columns: spec.columns ?? [spec.name] }))
 }
 
 /** The CSV of a path: itself, or the only one in a folder; undefined for a folder of classes. */
@@ -71,7 +79,7 @@ async function fromLabelled(
   rows: readonly Row[],
   tasks: readonly TaskColumns[],
   cellsOf: (row: Row) => (column: string) => Cell | undefined,
-  { strict, signal, ...reading }: TaskPhotosOptions,
+  { strict, signal, labelSeparator, normaliseLabels }: TaskPhotosOptions,
   said: readonly string[],
 ): Promise<TaskPhotos> {
   const labels = new TaskLabels(tasks)
@@ -87,7 +95,7 @@ async function fromLabelled(
   const firstOf = new Map<string, Row>()
   for (const row of labelled) if (!firstOf.has(row.id)) firstOf.set(row.id, row)
   for (const { id } of opened.samples) labels.add(cellsOf(firstOf.get(id)!))
-  const found = labels.understand({ ...reading, nouns: NOUNS.images })
+  const found = labels.understand({ labelSeparator, normaliseLabels, nouns: NOUNS.images })
   const dataset: ImageDataset = { ...opened, warnings: [...said, ...opened.warnings, ...found.warnings] }
   return {
     kind: 'images',

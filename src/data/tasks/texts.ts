@@ -11,10 +11,13 @@ import { Skips } from '../text/skips.js'
 import { openTables } from '../text/sources.js'
 import { TextChecks } from '../text/textChecks.js'
 import { texts } from '../text/texts.js'
-import { type TaskColumns, TaskLabels } from './labels.js'
+import { presentIn, type TaskColumns, TaskLabels } from './labels.js'
 import { NOUNS, type TaskItem, type TaskSpec, type TaskTexts } from './types.js'
 
-export type TaskTextsOptions = Omit<TextsOptions, 'labels' | 'label' | 'target' | 'classes'>
+export interface TaskTextsOptions extends Omit<TextsOptions, 'labels' | 'label' | 'target' | 'classes'> {
+  /** Leave out tasks whose columns the data lacks, as long as it has one. @default false */
+  readonly partial?: boolean | undefined
+}
 
 /**
  * @throws UsageError where a task's column is not there; GraftError where no row can be used, or with `strict` where any cannot
@@ -33,7 +36,8 @@ export async function taskTexts(
   const first = tables.find(({ split }) => split === 'train') ?? tables[0]
   if (first === undefined) throw new GraftError(`${name}: holds no data`, { remedy: 'Give it rows.' })
   const query = { name: first.name || name, columns: first.columns, rows: await firstRows(first), options: {} }
-  const tasks = specs.map((spec): TaskColumns => {
+  const present = options.partial === true ? presentIn(specs, first.columns) : specs
+  const tasks = present.map((spec): TaskColumns => {
     const wanted = spec.columns ?? [spec.name]
     return { ...spec, columns: wanted.map((column) => columnNamed(query, 'label', column)) }
   })

@@ -1,7 +1,7 @@
 /** A trained classifier of photos. */
 
 import { GraftError, messageOf, UsageError } from '../../base/errors.js'
-import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
+import { type Matrix, matrix, row, softmaxRows, takeRows } from '../../base/matrix.js'
 import { Random } from '../../base/random.js'
 import { pixelBatches } from '../../data/batches.js'
 import { type ImageItem, images } from '../../data/images.js'
@@ -56,25 +56,13 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
     samples: readonly ImageSample[],
     { top, signal }: PredictOptions = {},
   ): AsyncGenerator<SampleResult> {
-    // Photos that cannot be read are told in their place.
-    const failed = new Map<string, GraftError>()
-    let next = 0
-    const upTo = function* (position: number): Generator<SampleResult> {
-      for (; next < position; next++) {
-        const { id } = samples[next]!
-        yield { id, error: failed.get(id) ?? new GraftError(`${id}: cannot be read`) }
+    for await (const found of photoRows(network, samples, signal)) {
+      if ('error' in found) yield found
+      else {
+        const probabilities = softmaxRows(found.logits, contents.record.temperature)
+        yield { id: found.id, predictions: ranked(row(probabilities, 0), labels, top) }
       }
     }
-    const onSkip = (sample: ImageSample, error: GraftError) => failed.set(sample.id, error)
-    for await (const { logits, positions } of network.run(samples, { onSkip, signal })) {
-      const probabilities = softmaxRows(logits, contents.record.temperature)
-      for (const [i, position] of positions.entries()) {
-        yield* upTo(position)
-        yield { id: samples[position]!.id, predictions: ranked(row(probabilities, i), labels, top) }
-        next = position + 1
-      }
-    }
-    yield* upTo(samples.length)
   }
   async function predict(photo: Photo | Text, options?: PredictOptions): Promise<Prediction[]>
   async function predict(photos: readonly (Photo | Text)[], options?: PredictOptions): Promise<Prediction[][]>
@@ -83,13 +71,7 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
     options: PredictOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
     const list: readonly (Photo | Text)[] = Array.isArray(given) ? given : [given as Photo | Text]
-    const samples = list.map((source, i): ImageSample => {
-      if (typeof source !== 'string' && !(source instanceof Uint8Array))
-        throw new UsageError('This model reads photos, and was given a text.', {
-          remedy: "Give a photo's path or its bytes.",
-        })
-      return { id: typeof source === 'string' ? source : `#${i}`, source, label: -1 }
-    })
+    const samples = list.map(photoSample)
     const found: Prediction[][] = []
     for await (const result of predictAll(samples, options)) {
       if ('error' in result) throw result.error
@@ -114,8 +96,46 @@ interface Running {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a network says of a photo, (1, C), or why the photo cannot be read. */
+export type PhotoRow =
+  | { readonly id: string; readonly logits: Matrix }
+  | { readonly id: string; readonly error: GraftError }
+
+/** Photo after photo, in order; one that cannot be read is told in its place. */
+export async function* photoRows(
+  network: PhotoNetwork,
+  samples: readonly ImageSample[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<PhotoRow> {
+  const failed = new Map<string, GraftError>()
+  let next = 0
+  const upTo = function* (position: number): Generator<PhotoRow> {
+    for (; next < position; next++) {
+      const { id } = samples[next]!
+      yield { id, error: failed.get(id) ?? new GraftError(`${id}: cannot be read`) }
+    }
+  }
+  const onSkip = (sample: ImageSample, error: GraftError) => failed.set(sample.id, error)
+  for await (const { logits, positions } of network.run(samples, { onSkip, signal }))
+    for (const [i, position] of positions.entries()) {
+      yield* upTo(position)
+      yield { id: samples[position]!.id, logits: takeRows(logits, [i]) }
+      next = position + 1
+    }
+  yield* upTo(samples.length)
+}
+
+/** A photo as it is given to `predict`. @throws UsageError for what is no photo */
+export function photoSample(source: Photo | Text, i: number): ImageSample {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array))
+    throw new UsageError('This model reads photos, and was given a text.', {
+      remedy: "Give a photo's path or its bytes.",
+    })
+  return { id: typeof source === 'string' ? source : `#${i}`, source, label: -1 }
+}
+
 /** Logits of photos, batch after batch. */
-class PhotoNetwork extends NetworkInWorker {
+export class PhotoNetwork extends NetworkInWorker {
   readonly #classes: number
   readonly #transform: ImageTransform
   readonly #batch: number

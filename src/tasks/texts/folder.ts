@@ -13,13 +13,18 @@ const PROBLEMS: Readonly<Record<Exclude<Targets['kind'], 'token-labels'>, string
   number: 'regression',
 }
 
+/** Hugging Face's name for what such targets are. */
+export function problemOf(kind: Exclude<Targets['kind'], 'token-labels'>): string {
+  return PROBLEMS[kind]
+}
+
 export function folderOf({ backbone }: TextTrunk, { targets }: Pick<PreparedTexts, 'targets'>): FolderParts {
   const { kind } = targets
   return {
     task: kind === 'token-labels' ? 'token-classification' : 'text-classification',
     target: kind,
     config: backbone.config,
-    ...(kind === 'token-labels' ? {} : { problem: PROBLEMS[kind] }),
+    ...(kind === 'token-labels' ? {} : { problem: problemOf(kind) }),
     files: backbone.tokenizerFiles,
     maxLength: backbone.maxLength,
   }

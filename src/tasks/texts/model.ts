@@ -63,7 +63,7 @@ export function textModel(contents: ModelFolderContents, options: ModelOptions =
   ): Promise<Prediction[] | Prediction[][]> {
     const list: readonly (Photo | Text)[] = Array.isArray(given) ? given : [given as Photo | Text]
     const found: Prediction[][] = []
-    for await (const result of predictAll(list.map(asSample), options)) {
+    for await (const result of predictAll(list.map(textSampleOf), options)) {
       if ('error' in result) throw result.error
       found.push([...result.predictions])
     }
@@ -82,7 +82,8 @@ export function textModel(contents: ModelFolderContents, options: ModelOptions =
   }
 }
 
-function asSample(given: Photo | Text, i: number): TextSample {
+/** A text as it is given to `predict`. @throws UsageError for what is no text */
+export function textSampleOf(given: Photo | Text, i: number): TextSample {
   if (given instanceof Uint8Array)
     throw new UsageError('This model reads texts, and was given bytes.', { remedy: 'Give the text itself.' })
   if (typeof given === 'string') return { id: `#${i}`, text: given }
@@ -124,7 +125,8 @@ interface Answer {
   readonly logits: Matrix
 }
 
-class TextNetwork extends NetworkInWorker {
+/** What a network says of texts. */
+export class TextNetwork extends NetworkInWorker {
   readonly #outputs: number
   readonly #inputs: readonly string[]
   readonly #tokenizer: Tokenizer

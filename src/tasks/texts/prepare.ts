@@ -99,6 +99,6 @@ async function opened(source: TextSource, options: DataChoice, context: RunConte
 }
 
 /** By which features are kept. */
-function contentOf(sample: TextSample): string {
+export function contentOf(sample: TextSample): string {
   return sha256(textContent(sample)).slice(0, 40)
 }
