@@ -65,7 +65,11 @@ export function withTaskOutputs(model: Model, tasks: readonly TaskOutput[]): Mod
     if (factor === 1 && shift === 0) op('Identity', [from], name)
     else if (shift === 0) op('Mul', [from, constant(`graft.task.${name}.factor`, factor)], name)
     else {
-      const scaled = op('Mul', [from, constant(`graft.task.${name}.factor`, factor)], fresh(`graft.task.${name}.scaled`))
+      const scaled = op(
+        'Mul',
+        [from, constant(`graft.task.${name}.factor`, factor)],
+        fresh(`graft.task.${name}.scaled`),
+      )
       op('Add', [scaled, constant(`graft.task.${name}.shift`, shift)], name)
     }
   }

@@ -23,25 +23,8 @@ export async function openTasks(
   specs: readonly TaskSpec[],
   { kind, ...options }: OpenTasksOptions = {},
 ): Promise<TaskDataset> {
-  const places = new Map<string | readonly TaskItem[], TaskSpec[]>()
-  for (const spec of specs) {
-    const place = spec.data ?? source
-    if (place === undefined)
-      throw new UsageError(`The task ${spec.name} has no data.`, {
-        remedy: `Give a data set for all tasks, or one for this task: ${taskText({ ...spec, data: 'PATH' })}.`,
-      })
-    places.set(place, [...(places.get(place) ?? []), spec])
-  }
-  const kinds = new Map<string, 'images' | 'texts'>()
-  for (const place of places.keys())
-    kinds.set(typeof place === 'string' ? place : 'the list', kind ?? (await kindOfPlace(place)))
-  const [found] = kinds.values()
-  const other = [...kinds].find(([, one]) => one !== found)
-  if (found === undefined) throw new UsageError('There are no tasks.', { remedy: 'Name them with --tasks.' })
-  if (other !== undefined)
-    throw new UsageError(`Tasks share one network: ${[...kinds.keys()][0]} holds ${found}, ${other[0]} ${other[1]}.`, {
-      remedy: 'Train them apart.',
-    })
+  const places = placesOf(source, specs)
+  const found = kind ?? (await kindOfTasks(source, specs))
   const names = specs.map(({ name }) => name)
   if (found === 'images') {
     const parts: TaskPhotos[] = []
@@ -51,6 +34,45 @@ export async function openTasks(
   const parts: TaskTexts[] = []
   for (const [place, own] of places) parts.push(await taskTexts(place, own, options))
   return joinTasks(parts, names)
+}
+
+/** The tasks of each data set. */
+function placesOf(
+  source: string | readonly TaskItem[] | undefined,
+  specs: readonly TaskSpec[],
+): Map<string | readonly TaskItem[], TaskSpec[]> {
+  const places = new Map<string | readonly TaskItem[], TaskSpec[]>()
+  for (const spec of specs) {
+    const place = spec.data ?? source
+    if (place === undefined)
+      throw new UsageError(`The task ${spec.name} has no data.`, {
+        remedy: `Give a data set for all tasks, or one for this task: ${taskText({ ...spec, data: 'PATH' })}.`,
+      })
+    places.set(place, [...(places.get(place) ?? []), spec])
+  }
+  return places
+}
+
+/**
+ * What the data of all tasks hold.
+ *
+ * @throws UsageError where there are no tasks, one has no data, or some are of photos and others of texts
+ */
+export async function kindOfTasks(
+  source: string | readonly TaskItem[] | undefined,
+  specs: readonly TaskSpec[],
+): Promise<'images' | 'texts'> {
+  const kinds = new Map<string, 'images' | 'texts'>()
+  for (const place of placesOf(source, specs).keys())
+    kinds.set(typeof place === 'string' ? place : 'the list', await kindOfPlace(place))
+  const [found] = kinds.values()
+  const other = [...kinds].find(([, one]) => one !== found)
+  if (found === undefined) throw new UsageError('There are no tasks.', { remedy: 'Name them with --tasks.' })
+  if (other !== undefined)
+    throw new UsageError(`Tasks share one network: ${[...kinds.keys()][0]} holds ${found}, ${other[0]} ${other[1]}.`, {
+      remedy: 'Train them apart.',
+    })
+  return found
 }
 
 async function kindOfPlace(place: string | readonly TaskItem[]): Promise<'images' | 'texts'> {

@@ -12,16 +12,12 @@ const names = () => z.array(z.string().min(1)).min(1)
 export const TASK_TECHNIQUES = ['features', 'fine-tuning', 'lora'] as const
 
 export const multitaskSchema = z.strictObject({
-  data: z
-    .string()
-    .min(1)
-    .optional()
-    .meta({
-      description:
-        'a table with a column of labels for each task, cells may be empty: of texts (CSV, JSON, JSON Lines, Parquet), or a CSV of photos with the column path; not needed where each task has a data set of its own',
-      positional: 'DATA',
-      group: 'Data and output',
-    }),
+  data: z.string().min(1).optional().meta({
+    description:
+      'a table with a column of labels for each task, cells may be empty: of texts (CSV, JSON, JSON Lines, Parquet), or a CSV of photos with the column path; not needed where each task has a data set of its own',
+    positional: 'DATA',
+    group: 'Data and output',
+  }),
   tasks: names()
     .optional()
     .meta({
@@ -33,7 +29,8 @@ export const multitaskSchema = z.strictObject({
   main: names()
     .optional()
     .meta({
-      description: 'tasks that count: they choose the epoch that is kept, and the verdict is theirs; all where neither this nor --auxiliary is given',
+      description:
+        'tasks that count: they choose the epoch that is kept, and the verdict is theirs; all where neither this nor --auxiliary is given',
       placeholder: 'A,B',
       ...what,
     }),
@@ -51,7 +48,8 @@ export const multitaskSchema = z.strictObject({
   classes: names()
     .optional()
     .meta({
-      description: 'classes of tasks in their order, from low to high where they have one, such as size=small|medium|large',
+      description:
+        'classes of tasks in their order, from low to high where they have one, such as size=small|medium|large',
       placeholder: 'TASK=A|B',
       ...what,
     }),
@@ -78,7 +76,8 @@ export const multitaskSchema = z.strictObject({
     .min(1)
     .default('hard-sharing')
     .meta({
-      description: 'how tasks share: hard-sharing(hidden=128), and on features also cross-stitch, mmoe, cgc and others; see the guide',
+      description:
+        'how tasks share: hard-sharing(hidden=128), and on features also cross-stitch, mmoe, cgc and others; see the guide',
       ...sharing,
     }),
   weighting: z
@@ -102,21 +101,32 @@ export const multitaskSchema = z.strictObject({
     .int()
     .min(0)
     .default(10)
-    .meta({ description: 'compare the tasks’ gradients at one step in so many, for the report; 0 is never', ...sharing }),
-  methods: z
-    .array(z.string().min(1))
-    .default([])
-    .meta({ description: 'what else there is to fine-tuning, such as lora(rank=4) or l2-sp', placeholder: 'A,B', ...sharing }),
+    .meta({
+      description: 'compare the tasks’ gradients at one step in so many, for the report; 0 is never',
+      ...sharing,
+    }),
+  adapter: z
+    .string()
+    .min(1)
+    .default('lora')
+    .meta({
+      description: 'what trains where the technique is lora: lora(rank=8), dora, bitfit or another adapter',
+      ...sharing,
+    }),
 
   single: z
     .boolean()
     .default(true)
-    .meta({ description: 'train a model of its own for each task too, on the same budget, to tell what sharing brought', ...compared }),
+    .meta({
+      description: 'train a model of its own for each task too, on the same budget, to tell what sharing brought',
+      ...compared,
+    }),
   budget: z
     .enum(['total', 'each'])
     .default('total')
     .meta({
-      description: 'training that the single-task models get: all of them together as much as the shared one, or each as much',
+      description:
+        'training that the single-task models get: all of them together as much as the shared one, or each as much',
       ...compared,
     }),
   splitTasks: z
@@ -146,21 +156,16 @@ export const multitaskSchema = z.strictObject({
   pooling: shape.pooling,
   features: shape.features,
   seed: shape.seed,
-  schedule: z
-    .enum(['full', 'gradual'])
-    .default('full')
-    .meta({
-      description: 'of fine-tuning: all layers from the first step on, or from the heads down; heads are fitted on features first',
-      group: 'Fine-tuning',
-    }),
-  epochs: z
-    .int()
-    .min(1)
-    .optional()
-    .meta({
-      description: 'passes over the training data; 30 on features, else 5 for photos and 3 for texts, where it is not given',
-      group: 'Fine-tuning',
-    }),
+  schedule: z.enum(['full', 'gradual']).default('full').meta({
+    description:
+      'of fine-tuning: all layers from the first step on, or from the heads down; heads are fitted on features first',
+    group: 'Fine-tuning',
+  }),
+  epochs: z.int().min(1).optional().meta({
+    description:
+      'passes over the training data; 30 on features, else 5 for photos and 3 for texts, where it is not given',
+    group: 'Fine-tuning',
+  }),
   batch: z.int().min(1).max(4096).optional().meta({
     description: 'samples a step; 64 on features, else 16, where it is not given',
     group: 'Fine-tuning',
@@ -168,15 +173,11 @@ export const multitaskSchema = z.strictObject({
   accumulate: shape.accumulate,
   batchNorm: shape.batchNorm,
   ema: shape.ema,
-  patience: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({
-      description:
-        'stop after so many epochs without a better validation loss, 0 never stops early; 5 on features, else 0, where it is not given. The best epoch is kept either way',
-      group: 'Fine-tuning',
-    }),
+  patience: z.int().min(0).optional().meta({
+    description:
+      'stop after so many epochs without a better validation loss, 0 never stops early; 5 on features, else 0, where it is not given. The best epoch is kept either way',
+    group: 'Fine-tuning',
+  }),
   lr: shape.lr,
   optimizer: shape.optimizer,
   momentum: shape.momentum,

@@ -3,9 +3,9 @@ import { paths, sha256Of } from '#platform'
 import { findDuplicates } from '../../data/duplicates.js'
 import { datasetFingerprint } from '../../data/fingerprint.js'
 import { scanPhotos, withoutUnreadable } from '../../data/scan.js'
+import { labelReader, type SingleLabelTargets, type TaskTargets, takeTargets } from '../../data/targets.js'
 import { openTasks } from '../../data/tasks/open.js'
 import type { TaskItem, TaskPhotos, TaskSpec, TaskTexts } from '../../data/tasks/types.js'
-import { labelReader, type SingleLabelTargets, type TaskTargets, takeTargets } from '../../data/targets.js'
 import { findTextDuplicates } from '../../data/text/duplicates.js'
 import { textFingerprint } from '../../data/text/fingerprint.js'
 import { splitsOf } from '../../data/text/samples.js'
@@ -48,9 +48,13 @@ export async function prepareTasks(
   >,
   context: RunContext,
 ): Promise<AnyPrepared> {
-  const { task, strict, text, pair, splitColumn, labelSeparator, normaliseLabels, separator, encoding, subset } = options
+  const { task, strict, text, pair, splitColumn, labelSeparator, normaliseLabels, separator, encoding, subset } =
+    options
   const { signal } = context
-  context.phase('data', `Reading ${typeof source === 'string' ? source : source ? 'the list' : 'the data of each task'}`)
+  context.phase(
+    'data',
+    `Reading ${typeof source === 'string' ? source : source ? 'the list' : 'the data of each task'}`,
+  )
   const opened = await openTasks(source, specs, {
     kind: task === 'auto' ? undefined : task,
     strict,
@@ -131,19 +135,31 @@ async function texts(
 
 /** What both kinds have in common. */
 function common(
-  dataset: { readonly origin: string | undefined; readonly skipped: readonly SkippedFile[]; readonly warnings: readonly string[] },
+  dataset: {
+    readonly origin: string | undefined
+    readonly skipped: readonly SkippedFile[]
+    readonly warnings: readonly string[]
+  },
   length: number,
   targets: TaskTargets,
   samples: string,
   duplicates: { readonly groupOf: Int32Array; readonly warnings: readonly string[] },
 ) {
   const read = labelReader(targets)
-  const heads = targets.tasks.map(({ name, targets: own }) => [name, own.kind, own.kind === 'number' ? own.name : own.classes])
+  const heads = targets.tasks.map(({ name, targets: own }) => [
+    name,
+    own.kind,
+    own.kind === 'number' ? own.name : own.classes,
+  ])
   const labels = Array.from({ length }, (_, i) => `${read(i)}\n`)
   return {
     origin: dataset.origin,
     length,
-    targets: { kind: 'single-label', classes: [], labels: new Int32Array(length).fill(-1) } satisfies SingleLabelTargets,
+    targets: {
+      kind: 'single-label',
+      classes: [],
+      labels: new Int32Array(length).fill(-1),
+    } satisfies SingleLabelTargets,
     groups: duplicates.groupOf,
     fingerprint: sha256Of([`${samples}\n${JSON.stringify(heads)}\n`, ...labels]),
     skipped: dataset.skipped,
