@@ -46,6 +46,8 @@ async function serve(call: Call, output: Output, interrupts: Interrupts): Promis
       return (await import('./commands/predict.js')).run(call.options, context)
     case 'evaluate':
       return (await import('./commands/evaluate.js')).run(call.options, context)
+    case 'multitask':
+      return (await import('./commands/multitask.js')).run(call.options, context)
     case 'compare':
       return (await import('./commands/compare.js')).run(call.options, context)
     case 'soup':

@@ -20,7 +20,7 @@ export function seriesColour(i: number): string {
   ][i % 4]!
 }
 
-const MUTED = 'var(--muted, #6b7280)'
+export const MUTED = 'var(--muted, #6b7280)'
 const DASHES = ['none', '6 3', '2 3', '8 3 2 3']
 
 export interface Point {
@@ -328,7 +328,8 @@ export function labelCountChart(chart: LabelCountChart): string {
 
 const page = parseHTML('<!doctype html><html><body></body></html>')
 
-function draw(description: string, options: Plot.PlotOptions): string {
+/** A chart as SVG text with its accessible name, for the charts of other files. */
+export function draw(description: string, options: Plot.PlotOptions): string {
   const svg = Plot.plot({
     document: page.document as unknown as Document,
     className: 'chart',
@@ -381,15 +382,16 @@ function decades(low: number, high: number): number[] {
 }
 
 /** Room that the longest of some names takes at 12 px; wide enough for most system fonts. */
-function textWidth(names: readonly string[]): number {
+export function textWidth(names: readonly string[]): number {
   return Math.max(0, ...names.map((name) => [...name].reduce((sum, letter) => sum + (letter > '\u2e80' ? 13 : 6.6), 0)))
 }
 
-function shorten(name: string, length: number): string {
+export function shorten(name: string, length: number): string {
   const letters = [...name]
   return letters.length <= length ? name : `${letters.slice(0, length - 1).join('')}…`
 }
 
-function axisPercent(value: number): string {
+/** '87.5%', for an axis. */
+export function axisPercent(value: number): string {
   return `${Number((100 * value).toFixed(1))}%`
 }

@@ -39,6 +39,11 @@ export const evaluateSchema = z.strictObject({
   }),
   text: trainSchema.shape.text,
   label: trainSchema.shape.label,
+  tasks: z.array(z.string().min(1)).min(1).optional().meta({
+    description:
+      'of a model of several tasks: where their labels lie, as for `graft multitask`; the columns of the training where it is not given',
+    placeholder: 'A,B',
+  }),
   pair: trainSchema.shape.pair,
   splitColumn: trainSchema.shape.splitColumn,
   encoding: trainSchema.shape.encoding,

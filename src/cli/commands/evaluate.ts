@@ -10,29 +10,39 @@ export async function run(
   { output, signal }: CommandContext,
 ): Promise<number> {
   output.line(`graft evaluate ${options.model}`)
-  const { loadModel } = await import('../../tasks/loadModel.js')
+  const { openModelFolder } = await import('../../tasks/loadModel.js')
   const { summaryLines } = await import('../../evaluate/summary.js')
-  const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
+  const model = await openModelFolder(options.model, { threads: options.threads, batch: options.batch })
   try {
     const nouns = nounsFor(model.kind)
     const { many } = nouns
     let progress: ReturnType<typeof startProgress> | undefined
-    const found = await model.evaluate(options.data, {
-      split: options.split,
-      text: options.text,
-      label: options.label,
-      pair: options.pair,
-      splitColumn: options.splitColumn,
-      encoding: options.encoding,
-      subset: options.subset,
-      strict: options.strict,
+    const { split, text, label, pair, splitColumn, encoding, subset, strict, tasks } = options
+    const how = {
+      split,
+      text,
+      pair,
+      splitColumn,
+      encoding,
+      subset,
+      strict,
       signal,
-      onProgress(done, total) {
+      onProgress(done: number, total: number) {
         // A program asked for one object, and gets no other.
         progress ??= startProgress(output.show, 'evaluation', total, many)
         progress.set(done)
       },
-    })
+    }
+    if ('tasks' in model) {
+      const found = await model.evaluate(options.data, { ...how, tasks })
+      output.end()
+      for (const { id, reason } of found.skipped) output.warn(`skipped ${id}: ${reason}`)
+      output.object(found)
+      const { evaluationLines } = await import('../../evaluate/multiTask/summary.js')
+      for (const { text: line, kind } of evaluationLines(found, many)) output.line(line, kind)
+      return 0
+    }
+    const found = await model.evaluate(options.data, { ...how, label })
     output.end()
     for (const { id, reason } of found.skipped) output.warn(`skipped ${id}: ${reason}`)
     output.object(found)

@@ -12,13 +12,13 @@ import { fetchModel } from '../fetchModel.js'
 import { table } from '../table.js'
 
 export async function run(
-  { model, dtype, training, out, data, ...options }: z.output<typeof exportSchema>,
+  { model, dtype, training, out, data, tasks, ...options }: z.output<typeof exportSchema>,
   context: CommandContext,
 ): Promise<number> {
   const { output, signal } = context
-  if ((dtype !== undefined) === training)
-    throw new UsageError('`graft export` needs either --dtype or --training.', {
-      remedy: 'Give --dtype fp16, --dtype q8, or --training --out DIR.',
+  if ([dtype !== undefined, training, tasks !== undefined].filter(Boolean).length !== 1)
+    throw new UsageError('`graft export` needs either --dtype or --training, or --tasks.', {
+      remedy: 'Give --dtype fp16, --dtype q8, --training --out DIR, or --tasks all --out DIR.',
     })
   output.line(`graft export ${model}`)
   if (dtype !== undefined) {
@@ -26,6 +26,15 @@ export async function run(
     const written = await exportVariant(model, { ...options, dtype, data, signal })
     output.object(written)
     for (const line of variantLines(written)) output.line(line)
+    return 0
+  }
+  if (tasks !== undefined) {
+    if (out === undefined)
+      throw new UsageError('--tasks needs a folder to write to.', { remedy: 'Give one with --out.' })
+    const { exportTasks } = await import('../../tasks/multiTask/exportTasks.js')
+    const written = await exportTasks(model, { tasks: tasks.length === 1 && tasks[0] === 'all' ? 'all' : tasks, out })
+    output.object({ tasks: written })
+    for (const { task, folder } of written) output.line(`${visible(task)}: ${visible(folder)}`)
     return 0
   }
   if (out === undefined)

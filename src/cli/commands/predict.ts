@@ -6,6 +6,8 @@ import type { SampleTable, TextSample } from '../../data/text/types.js'
 import { percent } from '../../evaluate/format.js'
 import { visible } from '../../evaluate/summary.js'
 import type { ImageModel } from '../../tasks/images/model.js'
+import type { TaskAnswer } from '../../tasks/multiTask/answers.js'
+import type { MultiTaskModel, TaskResult } from '../../tasks/multiTask/model.js'
 import type { predictSchema } from '../../tasks/options.js'
 import type { TextModel } from '../../tasks/texts/model.js'
 import type { Prediction, SampleResult } from '../../tasks/trainedModel.js'
@@ -15,12 +17,12 @@ import { readInput } from '../input.js'
 type Options = z.output<typeof predictSchema>
 
 export async function run(options: Options, context: CommandContext): Promise<number> {
-  const { loadModel } = await import('../../tasks/loadModel.js')
-  const model = await loadModel(options.model, { threads: options.threads, batch: options.batch })
+  const { openModelFolder } = await import('../../tasks/loadModel.js')
+  const model = await openModelFolder(options.model, { threads: options.threads, batch: options.batch })
   try {
     const teller = new Teller(context, options, model.kind)
-    if (model.kind === 'images') await predictPhotos(model, options, context, teller)
-    else await predictTexts(model, options, context, teller)
+    if (model.kind === 'images') await predictPhotos(model as PhotoModel, options, context, teller)
+    else await predictTexts(model as TextsModel, options, context, teller)
     teller.finish()
   } finally {
     await model.close()
@@ -28,7 +30,10 @@ export async function run(options: Options, context: CommandContext): Promise<nu
   return 0
 }
 
-async function predictPhotos(model: ImageModel, options: Options, { signal }: CommandContext, teller: Teller) {
+type PhotoModel = ImageModel | (MultiTaskModel & { readonly kind: 'images' })
+type TextsModel = TextModel | (MultiTaskModel & { readonly kind: 'texts' })
+
+async function predictPhotos(model: PhotoModel, options: Options, { signal }: CommandContext, teller: Teller) {
   const { images } = await import('../../data/images.js')
   const given = await photosOf(options.photos)
   const dataset = await images(given, { labels: false, strict: options.strict, signal })
@@ -38,7 +43,7 @@ async function predictPhotos(model: ImageModel, options: Options, { signal }: Co
     teller.tell(result, piped.has(result.id) ? '-' : result.id)
 }
 
-async function predictTexts(model: TextModel, options: Options, { signal }: CommandContext, teller: Teller) {
+async function predictTexts(model: TextsModel, options: Options, { signal }: CommandContext, teller: Teller) {
   for await (const samples of textsOf(options, signal, teller)) {
     let at = 0
     for await (const result of model.predictAll(samples, { top: options.top, signal }))
@@ -100,7 +105,7 @@ class Teller {
     output.warn(`skipped ${visible(id)}: ${visible(reason)}${remedy === undefined ? '' : `\n  ${remedy}`}`)
   }
 
-  tell(result: SampleResult, name: string, text?: string): void {
+  tell(result: SampleResult | TaskResult, name: string, text?: string): void {
     if ('error' in result) {
       if (this.#strict) throw result.error
       this.failed(name, result.error.message.replace(`${result.id}: `, ''), result.error.remedy)
@@ -108,6 +113,13 @@ class Teller {
     }
     this.#done++
     const { output } = this.#context
+    const shown = visible(text === undefined ? name : shortened(text))
+    if ('answers' in result) {
+      output.object({ [this.#key]: name, ...(text === undefined ? {} : { text }), tasks: result.answers })
+      const said = Object.entries(result.answers).map(([task, answer]) => `${visible(task)} ${taskText(answer)}`)
+      output.line(`${shown}: ${said.join(', ')}`)
+      return
+    }
     const { predictions } = result
     const [best] = predictions
     output.object({
@@ -117,7 +129,7 @@ class Teller {
       score: best?.score,
       top: predictions,
     })
-    output.line(`${visible(text === undefined ? name : shortened(text))}: ${answerText(predictions)}`)
+    output.line(`${shown}: ${answerText(predictions)}`)
   }
 
   /** @throws GraftError where nothing could be read */
@@ -141,6 +153,17 @@ function answerText(predictions: readonly Prediction[]): string {
       return word === undefined ? `${visible(label)} ${value}` : `${visible(word)} (${visible(label)} ${value})`
     })
     .join(', ')
+}
+
+function taskText(answer: TaskAnswer): string {
+  switch (answer.kind) {
+    case 'number':
+      return String(Number(answer.value.toPrecision(4)))
+    case 'multi-label':
+      return answer.labels.length === 0 ? 'none' : answer.labels.map(visible).join(' + ')
+    default:
+      return answerText(answer.scores)
+  }
 }
 
 /** A line of a terminal. */

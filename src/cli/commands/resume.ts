@@ -6,6 +6,12 @@ import { follow } from '../follow.js'
 
 export async function run({ out }: z.output<typeof resumeSchema>, context: CommandContext): Promise<number> {
   context.output.line(`graft resume ${out}`)
+  const { readUnfinished } = await import('../../techniques/run/directory.js')
+  if ((await readUnfinished(out))?.verb === 'multitask') {
+    const { resumeMultitask } = await import('../../tasks/multiTask/multitask.js')
+    const { followTasks } = await import('./multitask.js')
+    return followTasks(resumeMultitask(out, { signal: context.signal }), context)
+  }
   const { resume } = await import('../../tasks/transfer.js')
   return follow(resume(out, { signal: context.signal }), context)
 }

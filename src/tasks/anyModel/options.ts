@@ -93,6 +93,12 @@ export const exportSchema = z.strictObject({
         'labelled photos or texts to measure the loss of accuracy on; those of the run, if not given and still there',
       ...variant,
     }),
+  tasks: z.array(z.string().min(1)).min(1).optional().meta({
+    description:
+      'of a model of several tasks: write each of these as a model of its own, in a folder of --out; all for all',
+    placeholder: 'A,B',
+    group: 'Single tasks',
+  }),
   training: z
     .boolean()
     .default(false)
@@ -104,7 +110,7 @@ export const exportSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .meta({ description: 'folder for the training programs', placeholder: 'DIR', ...training }),
+    .meta({ description: 'folder for the training programs, or for the tasks', placeholder: 'DIR', ...training }),
   loss: z
     .enum(['cross-entropy', 'mse'])
     .default('cross-entropy')

@@ -8,6 +8,14 @@ import { problemOf } from '../texts/folder.js'
 import { type TextModel, textModel } from '../texts/model.js'
 import type { ModelOptions } from '../trainedModel.js'
 
+/** Whether a model by itself can give the task's answers: numbers and several labels of photos none can. */
+export function canBeSingle(
+  { preprocessor }: Pick<ModelFolderContents, 'preprocessor'>,
+  { kind }: RecordedTask,
+): boolean {
+  return preprocessor === undefined || (kind !== 'number' && kind !== 'multi-label')
+}
+
 /**
  * Everything of the task's folder.
  *
@@ -15,7 +23,7 @@ import type { ModelOptions } from '../trainedModel.js'
  */
 export function singleContents(contents: ModelFolderContents, task: RecordedTask): ModelFolderContents {
   const { name, kind, labels } = task
-  if (contents.preprocessor !== undefined && (kind === 'number' || kind === 'multi-label'))
+  if (!canBeSingle(contents, task))
     throw new UsageError(`The task ${name} is ${kind}; a model of photos by itself gives one class a photo.`, {
       remedy: 'Use it in the model of all tasks, whose ONNX file has an output for it.',
     })

@@ -5,7 +5,7 @@
 import { sha256, sha256Of } from '#platform'
 import type { Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
-import type { TaskTargets } from '../../data/targets.js'
+import { countOf, type NamedTask, type TaskTargets } from '../../data/targets.js'
 import { knownAmong } from '../../data/tasks/checks.js'
 import type { Model } from '../../graph/graph.js'
 import type { HostTensor } from '../../runtime/types.js'
@@ -25,7 +25,7 @@ import type { RunDirectory } from '../../techniques/run/directory.js'
 import { chooseMethods } from '../training/methods/table.js'
 import { columnsByTask } from './answers.js'
 import { onBackbone, onFeatures, type SharedNetwork } from './network.js'
-import { beside, sourceAt, type TaskWorkspace, tasksAt, tuningSettings } from './workspace.js'
+import { sourceAt, type TaskWorkspace, tuningSettings } from './workspace.js'
 
 /** A network of some tasks, trained. */
 export interface TrainedTasks {
@@ -33,6 +33,8 @@ export interface TrainedTasks {
   readonly shared: SharedNetwork
   readonly outcome: TasksOutcome
   readonly seconds: number
+  /** The samples that chose the epoch: rows of the outcome's logits. */
+  readonly validation: Int32Array
   /** On the test samples, a task each in its own unit, (N, C_k). */
   readonly test: readonly Matrix[]
 }
@@ -90,12 +92,13 @@ async function trainOn(
     settings,
   }
   const shared = options.technique === 'features' ? onFeatures(choice) : onBackbone(choice, adapterOf(work))
+  const validation = validationAt(work, names)
   const began = watch.seconds()
   const outcome = await trainTasks({
     engine,
     network: shared.network,
     train,
-    validation: validationOf(work, names, own),
+    validation: validation.length === 0 ? undefined : validationSource(work, names, validation, own),
     settings,
     weighting,
     gradientsOf: options.gradientsOf === 'auto' ? undefined : options.gradientsOf,
@@ -117,20 +120,47 @@ async function trainOn(
   })
   const seconds = watch.seconds() - began
   const test = await networkLogits(work, shared, outcome, sourceAt(work, names, split.test, own, false))
-  return { names, shared, outcome, seconds, test }
+  return { names, shared, outcome, seconds, validation, test }
 }
 
-/** Auxiliary tasks have no say in which epoch is kept: of them nothing is known there. */
-function validationOf(
+/** Tasks that choose the epoch: the main ones among these, or all where there is none. */
+function judgesOf({ main }: TaskWorkspace, names: readonly string[]): readonly string[] {
+  const found = names.filter((name) => main.includes(name))
+  return found.length > 0 ? found : names
+}
+
+/** Positions of the validation samples that a judging task knows. */
+function validationAt(work: TaskWorkspace, names: readonly string[]): Int32Array {
+  const judges = judgesOf(work, names)
+  const known = new Set<number>()
+  for (const { name, targets } of work.prepared.targets.tasks)
+    if (judges.includes(name)) for (const i of knownAmong(targets, work.split.validation)) known.add(i)
+  return work.split.validation.filter((i) => known.has(i))
+}
+
+/** Auxiliary tasks have no say in which epoch is kept: of them nothing is known here. */
+function validationSource(
   work: TaskWorkspace,
   names: readonly string[],
+  positions: Int32Array,
   random: Random,
-): SampleSource<TaskTargets> | undefined {
-  const { split } = work
-  const known = split.validation.filter((i) =>
-    tasksAt(work, names, [i]).tasks.some((task) => knownAmong(task.targets, Int32Array.of(0)).length > 0),
-  )
-  return known.length === 0 ? undefined : sourceAt(work, names, known, random, false)
+): SampleSource<TaskTargets> {
+  const judges = judgesOf(work, names)
+  const source = sourceAt(work, names, positions, random, false)
+  const tasks = source.targets.tasks.map((task) => (judges.includes(task.name) ? task : unknown(task)))
+  return { ...source, targets: { ...source.targets, tasks } }
+}
+
+/** The same task on samples of which it knows nothing. */
+function unknown({ name, targets }: NamedTask): NamedTask {
+  switch (targets.kind) {
+    case 'number':
+      return { name, targets: { ...targets, values: targets.values.map(() => Number.NaN) } }
+    case 'multi-label':
+      return { name, targets: { ...targets, known: new Uint8Array(countOf(targets)) } }
+    default:
+      return { name, targets: { ...targets, labels: targets.labels.map(() => -1) } }
+  }
 }
 
 function adapterOf({ options }: TaskWorkspace) {

@@ -73,7 +73,7 @@ export async function reportData(work: Workspace, findings: Findings): Promise<R
 }
 
 /** The first sentence, or what stands before a colon, is the title; what is in brackets belongs together. */
-function asWarning(text: string): { title: string; detail: string } {
+export function asWarning(text: string): { title: string; detail: string } {
   let open = 0
   for (let i = 0; i < text.length - 1; i++) {
     const letter = text[i]
