@@ -161,7 +161,7 @@ function reported(
   return [
     {
       key: 'shared',
-      name: `One network for all, ${weighting.title.toLowerCase()}`,
+      name: `Shared, ${inSentence(weighting.title)}`,
       figures: figures(scores.shared),
       ...cost(chosen),
       kept: true,
@@ -170,7 +170,7 @@ function reported(
       ? [
           {
             key: 'equal',
-            name: 'One network for all, equal weights',
+            name: 'Shared, equal weights',
             figures: figures(scores.equal),
             ...cost(plain),
             kept: false,
@@ -196,10 +196,14 @@ function reported(
           },
         ]
       : []),
-    { key: 'probe', name: 'A linear head a task on frozen features', figures: figures(scores.probe), kept: false },
+    { key: 'probe', name: 'Linear heads on the backbone', figures: figures(scores.probe), kept: false },
     { key: 'constant', name: 'Always the same answer', figures: figures(scores.constant), kept: false },
   ]
 }
+
+/** 'Equal weights' as 'equal weights'; 'PCGrad' stays. */
+const inSentence = (title: string): string =>
+  /^[A-Z][a-z]/.test(title) ? `${title.charAt(0).toLowerCase()}${title.slice(1)}` : title
 
 /** Always the commonest class of the training samples, the labels that most of them have, or their median. */
 function constantLogits({ targets }: NamedTask, n: number): Matrix {
