@@ -3,7 +3,20 @@
  * figure is a quotient of two sums over samples, and any resample of the samples gives it anew.
  */
 import { argmaxRows, type Matrix, row } from '../../base/matrix.js'
-import type { NamedTask } from '../../data/targets.js'
+
+/** What is known of the samples for one task. */
+export interface ScoredTask {
+  readonly name: string
+  readonly targets:
+    | { readonly kind: 'single-label' | 'ordinal'; readonly labels: Int32Array }
+    | {
+        readonly kind: 'multi-label'
+        readonly classes: readonly string[]
+        readonly labels: Uint8Array
+        readonly known?: Uint8Array
+      }
+    | { readonly kind: 'number'; readonly values: Float64Array }
+}
 
 /** A task's figure as sum(numerator) / sum(denominator) over samples. */
 export interface TaskScores {
@@ -22,7 +35,7 @@ export function higherIsBetter({ measure }: Pick<TaskScores, 'measure'>): boolea
 }
 
 /** @param logits (N, C_k) of the same samples; a number in its own unit */
-export function taskScores({ name, targets }: NamedTask, logits: Matrix): TaskScores {
+export function taskScores({ name, targets }: ScoredTask, logits: Matrix): TaskScores {
   const n = logits.rows
   const numerator = new Float64Array(n)
   const denominator = new Float64Array(n)
