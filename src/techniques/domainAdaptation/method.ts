@@ -1,9 +1,13 @@
 /** What methods of domain adaptation are: methods of fine-tuning that read the two sides of a batch. */
 import { GraftError } from '../../base/errors.js'
+import type { Random } from '../../base/random.js'
+import { attr } from '../../graph/graph.js'
 import type { GraphBuilder } from '../../ops/builder.js'
 import { slice } from '../../ops/emit.js'
+import { floats, type HostTensor } from '../../runtime/types.js'
 import type { DomainRows, LossContext, MethodContext, TuningMethod } from '../fineTuning/method.js'
 import { featuresOf } from '../fineTuning/methods/inside.js'
+import type { Domain } from '../fineTuning/network.js'
 
 /** A tuning method that says which paper it is of and what it needs. */
 export interface AdaptationMethod extends TuningMethod {
@@ -33,6 +37,8 @@ export interface Side {
   readonly weights: string
   /** b */
   readonly rows: number
+  /** Where its rows lie in the batch. */
+  readonly blocks: readonly DomainRows[]
 }
 
 export interface Sides {
@@ -68,6 +74,7 @@ export function sidesOf(context: LossContext, features?: string): Sides {
       targets: of(targets),
       weights: of(weights),
       rows: blocks.reduce((sum, { rows }) => sum + rows, 0),
+      blocks,
     }
   }
   const sources = labelled.map((own) => side([own]))
@@ -101,7 +108,36 @@ export function rowsOf(g: GraphBuilder, value: string, blocks: readonly DomainRo
     else parts.push({ start, end: start + rows })
   }
   const cut = parts.map(({ start, end }) => slice(g, value, 0, start, end))
-  return cut.length === 1 ? cut[0]! : g.op('Concat', cut, { axis: { kind: 'int', value: 0 } })
+  return cut.length === 1 ? cut[0]! : g.op('Concat', cut, { axis: attr.int(0) })
+}
+
+/** The targets of a side's rows, (b, C): 0 in a row whose class is not known. */
+export function knownTargets(g: GraphBuilder, { targets, weights, rows }: Side): string {
+  const known = g.op('Cast', [g.op('Greater', [weights, g.float(0)])], { to: attr.int(1) })
+  return g.op('Mul', [targets, g.op('Reshape', [known, g.ints([rows, 1])])])
+}
+
+/** Directions drawn evenly from the sphere: (width, count), each column of length 1. */
+export function randomDirections(random: Random, width: number, count: number): HostTensor {
+  const data = new Float32Array(width * count)
+  for (let k = 0; k < count; k++) {
+    const drawn = Float64Array.from({ length: width }, () => random.normal())
+    const length = Math.hypot(...drawn)
+    for (let j = 0; j < width; j++) data[j * count + k] = drawn[j]! / length
+  }
+  return floats([width, count], data)
+}
+
+/**
+ * The domains that a method is to train on.
+ *
+ * @throws GraftError where the samples are of one domain
+ */
+export function domainsOf({ train }: MethodContext): readonly Domain[] {
+  if (train.domains !== undefined) return train.domains
+  throw new GraftError('The training samples are of one domain; the method compares several.', {
+    remedy: 'Join the samples with joinDomains.',
+  })
 }
 
 /** A term that is a mean over rows of the batch, as its part of the step; times a factor where one is given. */

@@ -35,6 +35,7 @@ export class EpochKeeping {
           progress,
           train,
           random: this.#random.fork(name, epoch),
+          kept: this.kept[name] ?? {},
           outputs: (source, samples) => outputs(values[0], source, samples),
         })
     this.kept = kept

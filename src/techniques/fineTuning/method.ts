@@ -217,6 +217,8 @@ export interface EpochContext {
   readonly train: SampleSource<AnyTargets>
   /** Keyed by the method and the epoch. */
   readonly random: Random
+  /** What it returned for the epoch before. */
+  readonly kept: Kept
   /** What the present weights (averaged where averages are kept) make of these samples of a source. @default all of them */
   outputs(source: SampleSource<AnyTargets>, samples?: Int32Array): Promise<Outputs>
 }

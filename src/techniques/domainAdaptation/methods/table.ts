@@ -2,8 +2,18 @@
 import { UsageError } from '../../../base/errors.js'
 import { nearestName } from '../../../base/nearest.js'
 import type { AdaptationMethod } from '../method.js'
+import { adda } from './adda.js'
+import { cdan } from './cdan.js'
+import { dan } from './dan.js'
 import { dann } from './dann.js'
 import { deepCoral } from './deepCoral.js'
+import { deepJdot } from './deepJdot.js'
+import { dsan } from './dsan.js'
+import { jan } from './jan.js'
+import { mcd } from './mcd.js'
+import { mdd } from './mdd.js'
+import { slicedWasserstein } from './slicedWasserstein.js'
+import { wdgrl } from './wdgrl.js'
 
 /** What trains: a head on cached features, or the network's last blocks or all of it. */
 export type Frontier = 'features' | 'network'
@@ -25,10 +35,76 @@ export const ADAPTATION_METHODS = {
     factory: deepCoral,
     on: BOTH,
   },
+  dan: {
+    family: 'discrepancy',
+    summary: 'the features of both domains get the same mean in the space of several kernels',
+    factory: dan,
+    on: BOTH,
+  },
+  jan: {
+    family: 'discrepancy',
+    summary: 'features and predictions together get the same distribution in both domains',
+    factory: jan,
+    on: BOTH,
+  },
+  dsan: {
+    family: 'discrepancy',
+    summary: 'each class of the source is aligned with what is taken for it in the target',
+    factory: dsan,
+    on: BOTH,
+  },
+  swd: {
+    family: 'discrepancy',
+    summary: 'the features of both domains get the same projections on random directions',
+    factory: slicedWasserstein,
+    on: BOTH,
+  },
+  deepjdot: {
+    family: 'discrepancy',
+    summary: 'target samples are matched to source samples that lie near and whose label suits',
+    factory: deepJdot,
+    on: BOTH,
+  },
   dann: {
     family: 'adversarial',
     summary: 'features from which a discriminator cannot tell the domain',
     factory: dann,
+    on: BOTH,
+  },
+  cdan: {
+    family: 'adversarial',
+    summary: 'the same with a discriminator that looks at features and predictions together',
+    factory: () => cdan(),
+    on: BOTH,
+  },
+  'cdan-e': {
+    family: 'adversarial',
+    summary: 'the same, samples that the classifier is sure of counting more',
+    factory: () => cdan({ entropy: true }),
+    on: BOTH,
+  },
+  adda: {
+    family: 'adversarial',
+    summary: 'first the source is learnt, then the features are moved until the target looks like it',
+    factory: adda,
+    on: BOTH,
+  },
+  mcd: {
+    family: 'adversarial',
+    summary: 'two classifiers are driven apart on the target, the features bring them together again',
+    factory: mcd,
+    on: BOTH,
+  },
+  mdd: {
+    family: 'adversarial',
+    summary: 'a second classifier that agrees on the source and disagrees on the target is fooled',
+    factory: mdd,
+    on: BOTH,
+  },
+  wdgrl: {
+    family: 'adversarial',
+    summary: 'a critic measures the Wasserstein distance of the domains, the features reduce it',
+    factory: wdgrl,
     on: BOTH,
   },
 } as const satisfies Record<string, AdaptationEntry>
