@@ -51,6 +51,7 @@ export class Replay implements Replayer {
   readonly masks: ChannelMask[] = []
   readonly g: GraphBuilder
   readonly #batchNorm: BatchNormMode
+  readonly #changes: ReadonlyMap<string, (value: string) => string>
   readonly #shapeOf: (input: string) => readonly number[]
   readonly #functions: Functions
   readonly #root: Scope
@@ -59,15 +60,20 @@ export class Replay implements Replayer {
   readonly #placed = new WeakSet<Error>()
   #inlined = 0
 
-  /** @param shapeOf the static shape of a graph input; throws where there is none */
+  /**
+   * @param shapeOf the static shape of a graph input; throws where there is none
+   * @param changes what takes the place of values of the main graph, for all that reads them
+   */
   constructor(
     g: GraphBuilder,
     model: Pick<Model, 'graph' | 'opsets' | 'functions'>,
     batchNorm: BatchNormMode,
     shapeOf: (input: string) => readonly number[],
+    changes: ReadonlyMap<string, (value: string) => string> = new Map(),
   ) {
     this.g = g
     this.#batchNorm = batchNorm
+    this.#changes = changes
     this.#shapeOf = shapeOf
     this.#functions = new Functions(model)
     const frame = { opset: model.opsets.get('') ?? 1, attributes: new Map(), calls: [] }
@@ -217,8 +223,13 @@ export class Replay implements Replayer {
         : this.#items(scope, node, inputs)
     node.outputs.forEach((name, i) => {
       const item = items[i]
-      if (name !== '' && item !== undefined) scope.items.set(name, item)
+      if (name !== '' && item !== undefined) scope.items.set(name, this.#changed(scope, name, item))
     })
+  }
+
+  #changed(scope: Scope, name: string, item: Item): Item {
+    const change = scope === this.#root ? this.#changes.get(name) : undefined
+    return change === undefined ? item : change(tensorOf(item, `"${name}"`))
   }
 
   #items(scope: Scope, node: Node, inputs: readonly Item[]): readonly Item[] {

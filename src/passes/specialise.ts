@@ -19,6 +19,8 @@ export interface SpecialiseOptions extends Sizes {
   /** The values to compute; the graph's outputs by default. */
   readonly outputs?: readonly string[]
   readonly batchNorm?: BatchNormMode
+  /** By the name of a value: what takes its place for all that reads it. */
+  readonly changes?: ReadonlyMap<string, (g: GraphBuilder, value: string) => string>
 }
 
 export interface Specialised {
@@ -36,7 +38,16 @@ export function specialise(model: Model, options: SpecialiseOptions): Specialise
   const { graph } = model
   checkOpset(model.opsets.get('') ?? 1, 'The model')
   const builder = new GraphBuilder(graph.name)
-  const replay = new Replay(builder, model, options.batchNorm ?? { kind: 'keep' }, inputShapes(graph.inputs, options))
+  const changes = new Map(
+    [...(options.changes ?? [])].map(([name, change]) => [name, (value: string) => change(builder, value)]),
+  )
+  const replay = new Replay(
+    builder,
+    model,
+    options.batchNorm ?? { kind: 'keep' },
+    inputShapes(graph.inputs, options),
+    changes,
+  )
   const wanted = options.outputs ?? graph.outputs.map((o) => o.name)
   replay.need(wanted)
   for (const name of wanted) replay.value(name)

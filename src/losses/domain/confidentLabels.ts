@@ -6,12 +6,12 @@ import { softmaxCrossEntropy } from '../crossEntropy.js'
 export interface ConfidentLabelsOptions {
   /** tau: a number, or a scalar value. */
   readonly threshold: number | string
-  /** w, (N). Default: 1 / N, of the samples that are not sure too */
-  readonly weights?: string | undefined
+  /** k, (N): by what each sample counts. Default: 1 */
+  readonly counts?: string | undefined
 }
 
 /**
- * L = sum over n of w_n 1[max p(a_n) >= tau] (- log softmax(z_n)_c), c = argmax a_n, with p = softmax; a is held. With z = a: Lee
+ * L = (1 / N) sum over n of k_n 1[max p(a_n) >= tau] (- log softmax(z_n)_c), c = argmax a_n, with p = softmax; a is held. With z = a: Lee
  * 2013, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks". With a of a weakly and z of a
  * strongly augmented view: Sohn et al. 2020, "FixMatch", arXiv:2001.07685.
  *
@@ -25,7 +25,7 @@ export function confidentCrossEntropy(
   answers: string,
   options: ConfidentLabelsOptions,
 ): string {
-  const { threshold, weights } = options
+  const { threshold, counts } = options
   const [n] = g.shape(logits) as [number]
   const probabilities = g.op('Softmax', [g.detached(answers)], { axis: attr.int(-1) })
   const largest = g.op('ReduceMax', [probabilities, g.ints([1])], { keepdims: attr.int(1) })
@@ -34,7 +34,8 @@ export function confidentCrossEntropy(
   const labels = g.op('Div', [top, g.op('ReduceSum', [top, g.ints([1])], { keepdims: attr.int(1) })])
   const bound = typeof threshold === 'number' ? g.float(threshold) : threshold
   const sure = cast(g, g.op('GreaterOrEqual', [g.op('Reshape', [largest, g.ints([n])]), bound]))
-  const counted = g.op('Mul', [sure, weights ?? g.float(1 / n)])
+  const each = g.op('Mul', [sure, g.float(1 / n)])
+  const counted = counts === undefined ? each : g.op('Mul', [each, counts])
   return softmaxCrossEntropy(g, logits, g.detached(labels), g.detached(counted))
 }
 

@@ -1,7 +1,7 @@
 /** AFN: features of both domains are drawn to a length that is larger than that of the target's. */
 import { attr } from '../../graph/graph.js'
 import type { Emitter } from '../../ops/operator.js'
-import { meanOf } from '../weighted.js'
+import { averaged } from '../weighted.js'
 
 /** Added to a squared length, so that the zero vector has a gradient. */
 const TINY = 1e-12
@@ -19,15 +19,16 @@ function lengths(g: Emitter, features: string): string {
  *
  * @param features f, (N, D)
  * @param step Delta r
+ * @param weights (N), sum to 1. Default: 1 / N
  */
-export function stepwiseNorm(g: Emitter, features: string, step: number): string {
+export function stepwiseNorm(g: Emitter, features: string, step: number, weights?: string): string {
   const length = lengths(g, features)
   const off = g.op('Sub', [length, g.op('Add', [g.detached(length), g.float(step)])])
-  return meanOf(g, g.op('Mul', [off, off]))
+  return averaged(g, g.op('Mul', [off, off]), weights)
 }
 
 /** Hard: L = mean over n of (norm(f_n) - R)^2 (the same paper, HAFN). */
-export function hardNorm(g: Emitter, features: string, radius: number): string {
+export function hardNorm(g: Emitter, features: string, radius: number, weights?: string): string {
   const off = g.op('Sub', [lengths(g, features), g.float(radius)])
-  return meanOf(g, g.op('Mul', [off, off]))
+  return averaged(g, g.op('Mul', [off, off]), weights)
 }

@@ -49,6 +49,7 @@ export function joinDomains(
       length: source.length,
       targets: targets[d]!,
       ...(source.shapes === undefined ? {} : { shapes: source.shapes }),
+      ...(source.views === undefined ? {} : { views: source.views }),
       batches: (request: BatchRequest) => source.batches(request),
     },
   }))

@@ -16,13 +16,24 @@ export interface AdaptationMethod extends TuningMethod {
   /** Authors, year, title, where. */
   readonly paper: string
   readonly needs: readonly Need[]
+  /** Its terms count rows as {@link Side.counts} says, where a setting says so. @default false */
+  readonly weighs?: boolean
 }
 
 /**
  * features: the network ends in a linear layer on one row a sample. batch norm, norm: it has such layers. strong views: the source
- * augments. several sources, labelled target: the samples are of that kind.
+ * augments. several sources, labelled target: the samples are of that kind. unknown class: the last class has no labelled samples. maps:
+ * the network has feature maps, (N, C, H, W).
  */
-export type Need = 'features' | 'batch norm' | 'norm' | 'strong views' | 'several sources' | 'labelled target'
+export type Need =
+  | 'features'
+  | 'batch norm'
+  | 'norm'
+  | 'strong views'
+  | 'several sources'
+  | 'labelled target'
+  | 'unknown class'
+  | 'maps'
 
 /** One domain's rows of a batch. */
 export interface Side {
@@ -35,6 +46,8 @@ export interface Side {
   readonly targets: string
   /** (b): 0 where the class is not known. */
   readonly weights: string
+  /** (b): by what each row counts in terms that need no label, 1 for an ordinary one; undefined where all count alike. */
+  readonly counts: string | undefined
   /** b */
   readonly rows: number
   /** Where its rows lie in the batch. */
@@ -73,6 +86,7 @@ export function sidesOf(context: LossContext, features?: string): Sides {
       logits: of(logits),
       targets: of(targets),
       weights: of(weights),
+      counts: context.counts === undefined ? undefined : of(context.counts),
       rows: blocks.reduce((sum, { rows }) => sum + rows, 0),
       blocks,
     }

@@ -100,6 +100,7 @@ export function lossContext(
   }
 }
 
-function feed(g: GraphBuilder, name: string, dims: readonly number[]): string {
+/** An input of the step's program, declared where it was not. */
+export function feed(g: GraphBuilder, name: string, dims: readonly number[]): string {
   return g.has(name) ? name : g.input(name, { type: 'float32', shape: dims })
 }

@@ -78,10 +78,14 @@ export interface PreparedMethod {
    * names where the loss asks for them and `feeds` gives nothing: it must not change its shapes.
    */
   readonly epoch?: (context: EpochContext) => Promise<Kept>
+  /** Its loss takes the place of the objective's own: classification by other weights. One method of a training may. */
+  readonly classifies?: boolean
   /** The gradient is taken where the loss is highest within this distance of the weights, in the Euclidean norm. */
   readonly sharpness?: number
   /** Batch norm of its own. */
   readonly batchNorm?: StochasticNorm | DomainNorm
+  /** Values of the network that are something else in training: what takes the place of each, built from it. */
+  readonly changes?: Readonly<Record<string, ValueChange>>
   /** After the last epoch: other weights to keep. */
   readonly finish?: (context: FinishContext) => Promise<Finished>
 }
@@ -159,6 +163,17 @@ export interface DomainNorm {
   /** Scale and shift of each other domain are its own too (Chang et al. 2019), and are not saved. */
   readonly affine: boolean
 }
+
+/**
+ * What takes the place of a value in the step's programs, for everything that is computed from it; of the same shape.
+ *
+ * @param feed as {@link LossContext.feed}
+ */
+export type ValueChange = (
+  g: GraphBuilder,
+  value: string,
+  feed: (name: string, dims: readonly number[]) => string,
+) => string
 
 /** Tensors by name. */
 export type Kept = Readonly<Record<string, HostTensor>>
@@ -265,6 +280,8 @@ export interface LossContext {
   feed(name: string, dims: readonly number[]): string
   /** The blocks of the batch; empty where the samples are of one domain. */
   readonly domains: readonly DomainRows[]
+  /** (N): by what each sample counts in terms that need no label, where a method around this one says so. @default 1 */
+  readonly counts?: string
 }
 
 export interface LossTerm {
@@ -318,6 +335,7 @@ export async function prepareMethods(context: MethodContext): Promise<PreparedMe
   }
   several('move the weights before the gradient is taken', ({ sharpness }) => sharpness !== undefined)
   several('combine the losses of the tasks', ({ combine }) => combine !== undefined)
+  several('weigh the classification', ({ classifies }) => classifies === true)
   several('change batch norm', ({ batchNorm }) => batchNorm !== undefined)
   several('choose the weights in the end', ({ finish }) => finish !== undefined)
   return prepared

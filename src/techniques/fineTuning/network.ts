@@ -66,6 +66,8 @@ export interface SampleSource<T extends AnyTargets = Targets> {
    * after the other in this order (`domains.ts` makes such orders).
    */
   readonly domains?: readonly Domain[]
+  /** pairs: a batch for training holds two views of each of its samples, all the weak ones and then all the strong ones. */
+  readonly views?: 'pairs'
   /**
    * The samples of `order` from position `start` on, in batches of `size` (the last may be smaller). A source may put samples
    * of like length together, by a rule in which nothing but `order`, `size` and the samples counts: `start` then is a position

@@ -16,8 +16,8 @@ import { recompute } from '../../passes/memory/recompute.js'
 import { type BatchNormMode, type Specialised, specialise } from '../../passes/specialise.js'
 import type { Program, StateBinding } from '../../runtime/types.js'
 import { blocksOf } from './domains.js'
-import { type LossInputs, lossContext, OwnParameters, stepValues } from './lossContext.js'
-import { type DomainRows, ownName, type Phase, type PreparedMethod } from './method.js'
+import { feed, type LossInputs, lossContext, OwnParameters, stepValues } from './lossContext.js'
+import { type DomainRows, fedName, ownName, type Phase, type PreparedMethod } from './method.js'
 import { batchShapes, type Domain, largestShapes, type Network, type SampleShapes } from './network.js'
 import type { Objective } from './objective.js'
 import { makeOptimizer, type TuningSettings } from './settings.js'
@@ -113,6 +113,7 @@ function trainingOptions(options: ProgramOptions, shapes: SampleShapes, only?: O
     shapes: batchShapes(network, shapes, settings.batch),
     outputs: [network.logits, ...methods.flatMap(({ values = [] }) => values)],
     batchNorm: batchNormOf(settings, methods, blocks),
+    changes: changesOf(methods),
   })
   const single = settings.layerDecay === 1
   const own = new OwnParameters()
@@ -154,6 +155,20 @@ function trainingOptions(options: ProgramOptions, shapes: SampleShapes, only?: O
     split: split && settings.accumulate === 1,
     tiled: true,
   }
+}
+
+/** What methods make of values of the network. */
+function changesOf(methods: readonly PreparedMethod[]): Map<string, (g: GraphBuilder, value: string) => string> {
+  const found = new Map<string, (g: GraphBuilder, value: string) => string>()
+  for (const { name: method, changes = {} } of methods)
+    for (const [name, change] of Object.entries(changes)) {
+      const before = found.get(name)
+      found.set(name, (g, value) => {
+        const own = before === undefined ? value : before(g, value)
+        return g.scope(method, () => change(g, own, (key, dims) => feed(g, fedName(method, key), dims)))
+      })
+    }
+  return found
 }
 
 export function batchNormOf(

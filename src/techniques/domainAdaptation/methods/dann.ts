@@ -3,7 +3,8 @@ import { UsageError } from '../../../base/errors.js'
 import { domainCrossEntropy, perceptron } from '../../../losses/domain/discriminator.js'
 import { reverseGradient } from '../../../losses/domain/gradient.js'
 import { ramp } from '../../../losses/domain/schedule.js'
-import { type AdaptationMethod, asTerm, classFeatures, sidesWithTarget } from '../method.js'
+import { shares } from '../../../losses/weighted.js'
+import { type AdaptationMethod, asTerm, classFeatures, type Side, sidesWithTarget } from '../method.js'
 
 export interface DannOptions {
   /** Of the discriminator's loss. @default 1 */
@@ -30,6 +31,7 @@ export function dann(options: DannOptions = {}): AdaptationMethod {
     title,
     paper: 'Ganin et al. 2016, Domain-Adversarial Training of Neural Networks, arXiv:1505.07818',
     needs: ['features'],
+    weighs: true,
     options: { weight, lambda, hidden },
     prepare(context) {
       const { value } = classFeatures(context, title)
@@ -41,12 +43,12 @@ export function dann(options: DannOptions = {}): AdaptationMethod {
           const { g, progress, parameter } = loss
           const { source, target } = sidesWithTarget(loss, value)
           const strength = ramp(g, progress, lambda)
-          const of = (features: string, isSource: boolean) => {
+          const of = ({ features, counts }: Side, isSource: boolean) => {
             const reversed = reverseGradient(g, features, strength)
             const scores = perceptron(g, reversed, { name: 'domain', hidden, outputs: 1, parameter, random })
-            return domainCrossEntropy(g, scores, isSource)
+            return domainCrossEntropy(g, scores, isSource, counts === undefined ? undefined : shares(g, counts))
           }
-          const both = g.op('Add', [of(source.features, true), of(target.features, false)])
+          const both = g.op('Add', [of(source, true), of(target, false)])
           return { add: asTerm(loss, both, weight / 2) }
         },
       }

@@ -2,16 +2,29 @@
 import { UsageError } from '../../../base/errors.js'
 import { nearestName } from '../../../base/nearest.js'
 import type { AdaptationMethod } from '../method.js'
+import { adaBn } from './adaBn.js'
 import { adda } from './adda.js'
+import { afn } from './afn.js'
+import { atdoc } from './atdoc.js'
+import { bnm } from './bnm.js'
+import { bsp } from './bsp.js'
 import { cdan } from './cdan.js'
 import { dan } from './dan.js'
 import { dann } from './dann.js'
 import { deepCoral } from './deepCoral.js'
 import { deepJdot } from './deepJdot.js'
+import { domainBatchNorm } from './domainBatchNorm.js'
 import { dsan } from './dsan.js'
+import { entropyMinimisation, informationMaximising } from './entropy.js'
+import { fixMatch } from './fixMatch.js'
+import { importanceWeighting } from './importance.js'
 import { jan } from './jan.js'
+import { mcc } from './mcc.js'
 import { mcd } from './mcd.js'
 import { mdd } from './mdd.js'
+import { momentMatching } from './momentMatching.js'
+import { osbp } from './osbp.js'
+import { pseudoLabels } from './pseudoLabels.js'
 import { slicedWasserstein } from './slicedWasserstein.js'
 import { wdgrl } from './wdgrl.js'
 
@@ -27,6 +40,7 @@ export interface AdaptationEntry {
 }
 
 const BOTH: readonly Frontier[] = ['features', 'network']
+const NETWORK: readonly Frontier[] = ['network']
 
 export const ADAPTATION_METHODS = {
   coral: {
@@ -105,6 +119,90 @@ export const ADAPTATION_METHODS = {
     family: 'adversarial',
     summary: 'a critic measures the Wasserstein distance of the domains, the features reduce it',
     factory: wdgrl,
+    on: BOTH,
+  },
+  adabn: {
+    family: 'statistics',
+    summary: 'every batch norm gets the statistics of the target',
+    factory: adaBn,
+    on: NETWORK,
+  },
+  'domain-batch-norm': {
+    family: 'statistics',
+    summary: 'each domain is normalised by its own statistics; beside another method',
+    factory: domainBatchNorm,
+    on: NETWORK,
+  },
+  mcc: {
+    family: 'regularisation',
+    summary: 'predictions on the target that confuse few classes',
+    factory: mcc,
+    on: BOTH,
+  },
+  entropy: {
+    family: 'regularisation',
+    summary: 'sure predictions on the target',
+    factory: entropyMinimisation,
+    on: BOTH,
+  },
+  information: {
+    family: 'regularisation',
+    summary: 'predictions on the target that are sure and evenly of all classes',
+    factory: informationMaximising,
+    on: BOTH,
+  },
+  bnm: {
+    family: 'regularisation',
+    summary: 'predictions on the target of a large nuclear norm: sure, and of many classes',
+    factory: bnm,
+    on: BOTH,
+  },
+  afn: {
+    family: 'regularisation',
+    summary: 'features of both domains grow longer',
+    factory: afn,
+    on: BOTH,
+  },
+  bsp: {
+    family: 'regularisation',
+    summary: 'no direction of the features outweighs the others; beside an adversarial method',
+    factory: bsp,
+    on: BOTH,
+  },
+  'pseudo-labels': {
+    family: 'self-training',
+    summary: 'the surest answers on the target are learnt as labels',
+    factory: pseudoLabels,
+    on: BOTH,
+  },
+  fixmatch: {
+    family: 'self-training',
+    summary: 'what is sure of a weak view of a target sample is learnt of a strong one',
+    factory: fixMatch,
+    on: BOTH,
+  },
+  atdoc: {
+    family: 'self-training',
+    summary: 'target samples learn what their nearest neighbours are taken for',
+    factory: atdoc,
+    on: BOTH,
+  },
+  importance: {
+    family: 'weighting',
+    summary: 'source samples count as much as they look like the target',
+    factory: importanceWeighting,
+    on: BOTH,
+  },
+  'moment-matching': {
+    family: 'discrepancy',
+    summary: 'the moments of several sources and the target are drawn together',
+    factory: momentMatching,
+    on: BOTH,
+  },
+  osbp: {
+    family: 'adversarial',
+    summary: 'a class for what the source does not know; for open sets',
+    factory: osbp,
     on: BOTH,
   },
 } as const satisfies Record<string, AdaptationEntry>
