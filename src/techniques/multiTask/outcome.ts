@@ -17,6 +17,8 @@ export interface TaskOutcome {
   readonly figures: Readonly<Record<string, number>>
   /** Of a number: the network's own logits are (value - mean) / deviation until `export.ts` folds it into the head. */
   readonly scale: Scale | undefined
+  /** It keeps the parameters of its own that it began with: training did not make it better on the validation samples. */
+  readonly began: boolean
 }
 
 /** Means over an epoch; lists have an entry a task. */
@@ -42,7 +44,7 @@ export interface TasksOutcome {
   /** Of all tasks side by side, as the network gives them, of the first few validation (or training) samples: to check an export. */
   readonly checkLogits: Matrix
   readonly history: readonly TasksEpoch[]
-  /** The kept epoch, from 1; 0 where what training began with was kept. */
+  /** The kept epoch, from 1. */
   readonly epoch: number
   readonly weighting: string
   readonly architecture: string

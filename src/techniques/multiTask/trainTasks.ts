@@ -4,12 +4,13 @@ import type { Matrix } from '../../base/matrix.js'
 import type { TaskTargets } from '../../data/targets.js'
 import { matrixSource } from '../fineTuning/matrixSource.js'
 import type { SampleSource } from '../fineTuning/network.js'
-import { inOwnUnit } from '../fineTuning/objective.js'
+import { inOwnUnit, type Objective } from '../fineTuning/objective.js'
 import { objectiveFor } from '../fineTuning/objectives/index.js'
 import { columnsOf } from '../fineTuning/objectives/tasks.js'
 import type { EpochRecord } from '../fineTuning/position.js'
-import { type Training, train } from '../fineTuning/trainer.js'
+import { type Training, type TrainingOutcome, train } from '../fineTuning/trainer.js'
 import { FEATURES } from './architectures/parts.js'
+import { keepStart } from './keepStart.js'
 import type { TaskNetwork } from './network.js'
 import type { TaskOutcome, TasksEpoch, TasksOutcome } from './outcome.js'
 import type { GradientsOf } from './probe.js'
@@ -26,13 +27,18 @@ export interface TrainTasksOptions extends Omit<Training<TaskTargets>, 'network'
   readonly gradientsOf?: GradientsOf | undefined
   /** Gradients are compared at one step in so many where the weighting does not need them at each; 0 is never. @default 10 */
   readonly lookEvery?: number | undefined
+  /**
+   * A task whose loss on validation samples is lower with the head that it began with keeps that head: {@link keepStart}.
+   * @default true
+   */
+  readonly keepStart?: boolean | undefined
   /** What the network is called, for the record. @default 'hard-sharing' */
   readonly architecture?: string | undefined
 }
 
 /**
  * Minimises sum over tasks of lambda_k L_k, L_k the mean loss of the samples of a step whose label of task k is known, lambda by
- * the weighting. The epoch with the lowest sum of validation losses is kept.
+ * the weighting. The epoch with the lowest sum of validation losses is kept, and of it what made a task better than it began.
  *
  * @throws UsageError where the tasks of network and samples differ, or a setting has no meaning for several tasks
  */
@@ -54,26 +60,29 @@ export async function trainTasks(options: TrainTasksOptions): Promise<TasksOutco
     settings: { ...settings, methods: [...(settings.methods ?? []), method] },
   })
   const objective = objectiveFor(training.train.targets, settings)
-  const figures = outcome.history[outcome.epoch - 1]?.validationFigures ?? {}
+  const kept = await keptOf(options, outcome, objective)
+  const figures =
+    kept.logits && training.validation ? objective.score(kept.logits, training.validation.targets).figures : {}
   const tasks = (objective.tasks ?? []).map((columns, k): TaskOutcome => {
     const { name } = columns
     const { scale, valueName } = columns.objective
     return {
       name,
-      logits: outcome.validationLogits && inOwnUnit(columnsOf(outcome.validationLogits, columns), scale),
+      logits: kept.logits && inOwnUnit(columnsOf(kept.logits, columns), scale),
       valueName,
       value: figures[`${name}.value`],
       loss: figures[`${name}.loss`],
       figures: ownFigures(figures, network.tasks[k]!.name),
       scale,
+      began: kept.back.includes(name),
     }
   })
   const { steps, total, beside } = method.cost()
   return {
     tasks,
     network,
-    weights: outcome.weights,
-    checkLogits: outcome.checkLogits,
+    weights: kept.weights,
+    checkLogits: kept.checkLogits,
     history: outcome.history.map((record) => epochOf(record, method.means(), network)),
     epoch: outcome.epoch,
     weighting: weighting.name,
@@ -84,6 +93,28 @@ export async function trainTasks(options: TrainTasksOptions): Promise<TasksOutco
     stoppedEarly: outcome.stoppedEarly,
     skippedSteps: outcome.skippedSteps,
   }
+}
+
+interface Kept {
+  readonly weights: TrainingOutcome['weights']
+  readonly logits: Matrix | undefined
+  readonly checkLogits: Matrix
+  readonly back: readonly string[]
+}
+
+/** What is kept of a training. */
+async function keptOf(
+  { network, validation, engine, settings, context, keepStart: keeps = true }: TrainTasksOptions,
+  { weights, validationLogits: logits, checkLogits }: TrainingOutcome,
+  objective: Objective,
+): Promise<Kept> {
+  if (!keeps || validation === undefined || logits === undefined) return { weights, logits, checkLogits, back: [] }
+  const evaluating = { engine, network, batch: settings.batch, signal: context.signal }
+  const kept = await keepStart(network, weights, logits, validation, objective, evaluating)
+  if (kept.back.length === 0) return { weights, logits, checkLogits, back: [] }
+  context.decide('heads kept', kept.back.join(', '), 'training did not lower their loss on the validation samples')
+  const data = kept.logits.data.slice(0, checkLogits.rows * checkLogits.columns)
+  return { ...kept, checkLogits: { ...checkLogits, data } }
 }
 
 function checkTasks({ tasks }: TaskNetwork, { targets }: SampleSource<TaskTargets>): void {
