@@ -1,6 +1,10 @@
 /** Several tasks on one network. */
 export type { ArchitectureOptions, TaskArchitecture } from './architectures/architecture.js'
+export { type BranchedOptions, branched, copyForTasks, type TaskCopies } from './architectures/branches.js'
+export { type CrossStitchOptions, crossStitch } from './architectures/crossStitch.js'
 export { type HardSharingOptions, hardSharing } from './architectures/hardSharing.js'
+export { type MmoeOptions, mmoe } from './architectures/mmoe.js'
+export { cgc, type PleOptions, ple } from './architectures/ple.js'
 export { alignedMtl } from './gradients/alignedMtl.js'
 export { type CagradOptions, cagrad } from './gradients/cagrad.js'
 export { type GradDropOptions, gradDrop } from './gradients/gradDrop.js'

@@ -1,4 +1,5 @@
 /** How tasks share a network on cached features: the shape of every architecture. */
+import { UsageError } from '../../../base/errors.js'
 import type { Random } from '../../../base/random.js'
 import type { LinearHead } from '../../featureExtraction/classifier.js'
 import type { Json } from '../../run/directory.js'
@@ -22,4 +23,10 @@ export interface TaskArchitecture {
   readonly options: Json
   /** The network from `features` (N, D) to the logits of all tasks. */
   build(options: ArchitectureOptions): TaskNetwork
+}
+
+/** @throws UsageError where it is not a whole number above 0 */
+export function wholeNumber(architecture: string, what: string, value: number): void {
+  if (!(Number.isInteger(value) && value >= 1))
+    throw new UsageError(`${architecture}: ${value} ${what}; expected a whole number, 1 or more.`)
 }

@@ -30,11 +30,9 @@ export function hardSharing(options: HardSharingOptions = {}): TaskArchitecture 
       const g = new FeatureGraph(tasks, random)
       const shared =
         hidden > 0 ? g.op('Relu', [g.linear('hidden', FEATURES, width, hidden, undefined)], 'active') : undefined
-      const logits = tasks.map(({ outputs }, k) => {
-        const through = shared && g.linear('head', shared, hidden, outputs, k, direct ? 'zero' : undefined)
-        if (through !== undefined && !direct) return through
-        const own = g.linear('direct', FEATURES, width, outputs, k, heads?.[k] ?? 'zero')
-        return through === undefined ? own : g.op('Add', [through, own], 'logits', k)
+      const logits = tasks.map((_, k) => {
+        if (shared === undefined) return g.direct(width, k, heads?.[k])
+        return g.end(shared, hidden, width, k, direct, heads?.[k])
       })
       const representation = shared === undefined ? undefined : { value: shared, width: hidden }
       return g.network(width, logits, representation)

@@ -65,6 +65,62 @@ export class FeatureGraph {
     return this.nodes.op(opType, inputs, attributes, this.named(name, task))
   }
 
+  /** The number of numbers a sample kept, another shape given to them: dimensions after the batch. */
+  reshape(from: string, dims: readonly number[], name: string, task?: number): string {
+    const shape = this.nodes.ints(`${this.named(name, task)}.shape`, [0, ...dims])
+    return this.op('Reshape', [from, shape], name, task)
+  }
+
+  /**
+   * A task's logits: linear in what it has of the shared part, and with a direct way linear in the features too. The first is 0
+   * at the start where there is a direct way, so that training begins with what the direct head says.
+   */
+  end(
+    from: string,
+    inputs: number,
+    width: number,
+    task: number,
+    direct: boolean,
+    head: LinearHead | undefined,
+  ): string {
+    const { outputs } = this.#tasks[task]!
+    const through = this.linear('head', from, inputs, outputs, task, direct ? 'zero' : undefined)
+    if (!direct) return through
+    return this.op('Add', [through, this.direct(width, task, head)], 'logits', task)
+  }
+
+  /** Linear in the features. */
+  direct(width: number, task: number, head: LinearHead | undefined): string {
+    return this.linear('direct', FEATURES, width, this.#tasks[task]!.outputs, task, head ?? 'zero')
+  }
+
+  /** Layers side by side as one: relu(W x + b) of `count` experts, (N, count, hidden). */
+  experts(name: string, from: string, inputs: number, count: number, hidden: number, task: number | undefined): string {
+    const all = this.linear(name, from, inputs, count * hidden, task)
+    return this.reshape(this.op('Relu', [all], `${name}.active`, task), [count, hidden], `${name}.each`, task)
+  }
+
+  /** Experts (N, E, H) mixed by softmax(G x + c) of a gate on x, (N, H). */
+  gated(
+    name: string,
+    experts: string,
+    count: number,
+    hidden: number,
+    from: string,
+    inputs: number,
+    task?: number,
+  ): string {
+    const scores = this.linear(name, from, inputs, count, task)
+    const shares = this.op('Softmax', [scores], `${name}.shares`, task, { axis: attr.int(1) })
+    const mixed = this.op(
+      'MatMul',
+      [this.reshape(shares, [1, count], `${name}.row`, task), experts],
+      `${name}.mix`,
+      task,
+    )
+    return this.reshape(mixed, [hidden], `${name}.out`, task)
+  }
+
   /** The network whose tasks end in these logits. */
   network(width: number, logits: readonly string[], representation?: TaskNetwork['representation']): TaskNetwork {
     const outputs = this.#tasks.reduce((sum, task) => sum + task.outputs, 0)
