@@ -1,4 +1,5 @@
 /** The network that trains, and where its inputs come from. */
+import type { Random } from '../../base/random.js'
 import type { AnyTargets, Targets } from '../../data/targets.js'
 import type { Model } from '../../graph/graph.js'
 import type { HostTensor } from '../../runtime/types.js'
@@ -68,6 +69,8 @@ export interface SampleSource<T extends AnyTargets = Targets> {
   readonly domains?: readonly Domain[]
   /** pairs: a batch for training holds two views of each of its samples, all the weak ones and then all the strong ones. */
   readonly views?: 'pairs'
+  /** The order of an epoch, as long as there are samples. @default every sample once, shuffled, or as the settings say */
+  readonly order?: (random: Random) => Int32Array
   /**
    * The samples of `order` from position `start` on, in batches of `size` (the last may be smaller). A source may put samples
    * of like length together, by a rule in which nothing but `order`, `size` and the samples counts: `start` then is a position

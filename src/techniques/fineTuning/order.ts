@@ -6,12 +6,13 @@ import { batchesAnEpoch, domainOrder } from './domains.js'
 import { balancedOrder, shuffledOrder } from './draws.js'
 import type { SampleSource } from './network.js'
 
-/** The order of an epoch: shuffled, or drawn so that every class comes equally often. */
+/** The order of an epoch: the source's own, or shuffled, or drawn so that every class comes equally often. */
 export function epochOrder(
-  { length, targets, domains }: SampleSource<AnyTargets>,
+  { length, targets, domains, order }: SampleSource<AnyTargets>,
   { balancedSampling, batch }: { readonly balancedSampling: boolean; readonly batch: number },
   random: Random,
 ): Int32Array {
+  if (order !== undefined) return order(random)
   const labels = balancedSampling ? labelsOf(targets) : undefined
   if (domains !== undefined) return domainOrder(domains, batch, random, labels)
   return labels === undefined ? shuffledOrder(length, random) : balancedOrder(labels, random)

@@ -1,4 +1,6 @@
 /** Several tasks on one network. */
+
+export { gradientAffinity, lookAheadAffinity, type TaskGroups, taskGroups } from './affinity.js'
 export type { ArchitectureOptions, TaskArchitecture } from './architectures/architecture.js'
 export { type BranchedOptions, branched, copyForTasks, type TaskCopies } from './architectures/branches.js'
 export { type CrossStitchOptions, crossStitch } from './architectures/crossStitch.js'
@@ -18,6 +20,7 @@ export { type Implication, type ImpliedLabels, impliedLabels } from './impliedLa
 export { type TaskNetwork, type TaskShape, taskName } from './network.js'
 export type { TaskOutcome, TasksEpoch, TasksOutcome } from './outcome.js'
 export type { GradientsOf } from './probe.js'
+export { type TaskSampling, taskShares, withTaskSampling } from './sampling.js'
 export { type StackedHead, type StackHeadsOptions, stackHeads } from './stackHeads.js'
 export { featureTasks, type TrainTasksOptions, trainTasks } from './trainTasks.js'
 export { type DwaOptions, dwa } from './weighting/dwa.js'
