@@ -87,7 +87,7 @@ export function domainError({ second, firstRows }: DomainProbabilities): number 
  */
 export function densityRatio(fitted: Matrix, target: Matrix, judged: Matrix, random: Random): Float64Array {
   const joined = stackRows(fitted, target)
-  const axes = principalAxes(joined, { count: 32, random })
+  const axes = principalAxes(joined, { count: 32, rows: 600, random })
   const coordinates = project(joined, axes)
   const scale = columnScale(coordinates)
   const group = Float64Array.from({ length: joined.rows }, (_, i) => (i >= fitted.rows ? 1 : 0))
