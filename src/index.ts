@@ -3,13 +3,16 @@ export { GraftError, UsageError } from './base/errors.js'
 export type { CsvColumns } from './data/csv.js'
 export { type ImageItem, type ImagesOptions, images } from './data/images.js'
 export type {
+  AnyTargets,
   MultiLabelTargets,
+  NamedTask,
   NumberTargets,
   OrdinalTargets,
   SingleLabelTargets,
   Targets,
   TokenTargets,
 } from './data/targets.js'
+export type { TaskItem, TaskKind, TaskSpec } from './data/tasks/types.js'
 export type { TargetKind, TextItem, TextsOptions } from './data/text/options.js'
 export { texts } from './data/text/texts.js'
 export type { ColumnChoice, ColumnRole, SampleTable, TextDataset, TextSample } from './data/text/types.js'
@@ -23,6 +26,16 @@ export type { ClassEvaluation, ClassFigures, Evaluation, OrderFigures } from './
 export type { Difference, Interval } from './evaluate/intervals.js'
 export type { AccuracyPoint, LabelCurve } from './evaluate/labelCurve.js'
 export type { Estimate, LabelsNeeded } from './evaluate/learningCurve.js'
+export type {
+  ReportedCourse,
+  ReportedEpoch,
+  ReportedMethod,
+  ReportedSystem,
+  ReportedTask,
+  TaskReport,
+} from './evaluate/multiTask/data.js'
+export type { DeltaMtl, TaskDelta } from './evaluate/multiTask/delta.js'
+export { renderTaskReport } from './evaluate/multiTask/page.js'
 export type { PartFigures } from './evaluate/oldAndNew.js'
 export type {
   Baseline,
@@ -109,7 +122,28 @@ export type { ModelComparison } from './tasks/images/compareModels.js'
 export type { ImageModel, PhotoEvaluation, PhotoResult } from './tasks/images/model.js'
 export type { TextUse } from './tasks/inspect.js'
 export { type FileInspection, inspectFile } from './tasks/inspect.js'
-export { loadModel, type Model } from './tasks/loadModel.js'
+export { type ExpectedTasks, type KindsExpected, loadModel, type Model } from './tasks/loadModel.js'
+export type {
+  ClassAnswer,
+  LabelsAnswer,
+  NumberAnswer,
+  TaskAnswer,
+  TaskAnswers,
+  TaskKinds,
+} from './tasks/multiTask/answers.js'
+export type { TaskEvaluation } from './tasks/multiTask/evaluateTasks.js'
+export { type ExportedTask, type ExportTasksOptions, exportTasks } from './tasks/multiTask/exportTasks.js'
+export type { MultiTaskModel, TaskResult } from './tasks/multiTask/model.js'
+export {
+  type KindsOf,
+  type MultitaskResult,
+  type MultitaskRunOptions,
+  multitask,
+  type ResumeMultitaskOptions,
+  resumeMultitask,
+  type TaskInput,
+} from './tasks/multiTask/multitask.js'
+export type { EvaluateTasksOptions } from './tasks/multiTask/rows.js'
 export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/rank.js'
 export { type SoupOptions, type SoupResult, soup } from './tasks/soup.js'
 export type { TextModel } from './tasks/texts/model.js'

@@ -46,7 +46,7 @@ export function withTaskOutputs(model: Model, tasks: readonly TaskOutput[]): Mod
   const nodes: Node[] = []
   const initializers = new Map<string, Tensor>()
   const op = (opType: string, inputs: string[], output: string): string => {
-    nodes.push({ name: output, opType, domain: '', inputs, outputs: [output], attributes: new Map() })
+    nodes.push({ name: `graft.task/${output}`, opType, domain: '', inputs, outputs: [output], attributes: new Map() })
     return output
   }
   const fresh = (base: string): string => {
@@ -149,12 +149,14 @@ export function stacked(body: CutModel, upper: Model, input: string): Stacked {
     renames.set(name, fresh)
   }
   const { graph } = renameValues(upper, renames)
+  const called = new Set(body.model.graph.nodes.map((node) => node.name))
+  const nodes = graph.nodes.map((node) => (called.has(node.name) ? { ...node, name: `upper.${node.name}` } : node))
   return {
     model: {
       ...body.model,
       graph: {
         ...body.model.graph,
-        nodes: [...body.model.graph.nodes, ...graph.nodes],
+        nodes: [...body.model.graph.nodes, ...nodes],
         initializers: new Map([...body.model.graph.initializers, ...graph.initializers]),
         outputs: graph.outputs,
       },

@@ -32,6 +32,8 @@ export interface ReportedTask {
   readonly labels: readonly string[]
   /** Of the saved network; undefined where no sample measures it. */
   readonly evaluation: Evaluation | undefined
+  /** Training together did not lower its loss on the samples that choose, so it has the linear head that it began with. */
+  readonly began?: boolean | undefined
   /** Samples of each part that have its label. */
   readonly known: { readonly train: number; readonly validation: number; readonly test: number }
 }

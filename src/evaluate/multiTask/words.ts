@@ -31,7 +31,17 @@ export function deltaIntervalText({ low, high }: Pick<DeltaMtl, 'low' | 'high'>)
 }
 
 /** Whether sharing was worth it, in a sentence that claims no more than the interval allows. */
-export function verdict({ delta }: Pick<TaskReport, 'delta'>): string {
+export function verdict({ delta, tasks }: Pick<TaskReport, 'delta' | 'tasks'>): string {
+  const began = tasks.filter((task) => task.began === true).map(({ name }) => name)
+  const all = began.length === tasks.length
+  const kept =
+    began.length === 0
+      ? ''
+      : ` ${all ? 'All tasks' : began.join(', ')} kept the linear head that training began with: going on did not lower ${all || began.length > 1 ? 'their' : 'its'} loss on the validation samples.`
+  return `${sharing(delta)}${kept}`
+}
+
+function sharing(delta: DeltaMtl | undefined): string {
   if (delta === undefined)
     return 'No networks of one task each were trained, so nothing is known of what sharing brings.'
   const sure = delta.low > 0 ? 'helped' : delta.high < 0 ? 'hurt' : undefined

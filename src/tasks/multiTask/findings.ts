@@ -7,8 +7,8 @@ import { type Figure, mainFigure } from '../../evaluate/figures.js'
 import type { ReportedCourse, ReportedSystem, ReportedTask } from '../../evaluate/multiTask/data.js'
 import { type DeltaMtl, deltaMtl } from '../../evaluate/multiTask/delta.js'
 import { figureOf, type TaskScores, taskScores } from '../../evaluate/multiTask/scores.js'
-import { type LinearHead, linearLogits } from '../../techniques/featureExtraction/classifier.js'
-import type { TaskArchitecture, TaskWeighting } from '../../techniques/multiTask/index.js'
+import { linearLogits } from '../../techniques/featureExtraction/classifier.js'
+import type { StackedHead, TaskArchitecture, TaskWeighting } from '../../techniques/multiTask/index.js'
 import { figuresOf } from './evaluateTasks.js'
 import { type TrainedTasks, testOf } from './systems.js'
 import { type TaskWorkspace, tasksAt } from './workspace.js'
@@ -42,7 +42,7 @@ export interface Systems {
   readonly chosen: TrainedTasks
   readonly plain: TrainedTasks | undefined
   readonly singles: readonly TrainedTasks[] | undefined
-  readonly heads: readonly (LinearHead | undefined)[]
+  readonly heads: readonly Pick<StackedHead, 'single'>[]
   /** What the saved network says of the test samples, all tasks side by side. */
   readonly saved: Matrix
   readonly weighting: TaskWeighting
@@ -68,7 +68,7 @@ export function compareSystems(work: TaskWorkspace, systems: Systems): TaskFindi
   const equal = plain && scored(plain.test)
   const single = singles && scored(testOf(singles))
   const features = takeRows(work.features, split.test)
-  const probe = scored(heads.map((head) => head && linearLogits(features, head)))
+  const probe = scored(heads.map(({ single: head }) => head && linearLogits(features, head)))
   const constant = scored(
     tasksAt(work, names, split.train).tasks.map((task) => constantLogits(task, split.test.length)),
   )
@@ -79,7 +79,10 @@ export function compareSystems(work: TaskWorkspace, systems: Systems): TaskFindi
   const evaluations = figuresOf(systems.saved, labels, tasks, split.test, random.fork('evaluation'))
   const against = (first: Scores | undefined, second: Scores | undefined, what: string) =>
     compared(first, second, main, (a, b, counted) => deltaMtl(a, b, random.fork(what), counted))
-  const findings = tasks.map((task, k) => finding(work, task, shared[k], evaluations[task.name]))
+  const findings = tasks.map((task, k) => ({
+    ...finding(work, task, shared[k], evaluations[task.name]),
+    began: chosen.outcome.tasks[k]?.began === true,
+  }))
   const values = findings.flatMap(({ figure }) => figure?.value ?? [])
   return {
     on: prepared.data.given.has('test') ? 'test' : 'held-out test',

@@ -27,7 +27,7 @@ export interface MultitaskRunOptions<
   T extends readonly TaskInput[] = readonly TaskInput[],
   M extends readonly TaskInput[] = readonly [],
   A extends readonly TaskInput[] = readonly [],
-> extends Omit<MultitaskInput, 'data' | 'tasks' | 'main' | 'auxiliary'> {
+> extends Omit<MultitaskInput, 'data' | 'tasks' | 'main' | 'auxiliary' | 'types' | 'classes'> {
   /** A table, or a list of objects with a text or an image and a value for each task. Not needed where each task has its own. */
   readonly data?: string | readonly TaskItem[] | undefined
   readonly tasks?: T | undefined
@@ -35,6 +35,10 @@ export interface MultitaskRunOptions<
   readonly main?: M | undefined
   /** Tasks that train along. @default all that are not main, where these are named */
   readonly auxiliary?: A | undefined
+  /** What tasks are, where it is not to be found out: `stars=ordinal`. */
+  readonly types?: readonly string[] | undefined
+  /** Classes of tasks in their order: `size=small|medium|large`. */
+  readonly classes?: readonly string[] | undefined
   /** Stops the run at the next safe point. */
   readonly signal?: AbortSignal
 }
@@ -73,14 +77,17 @@ export function multitask<
         ...rest,
         ...given,
         ...(typeof data === 'string' ? { data } : {}),
-        ...(types.length > 0 ? { types: [...(rest.types ?? []), ...types] } : {}),
-        ...(classes.length > 0 ? { classes: [...(rest.classes ?? []), ...classes] } : {}),
+        ...listed('types', [...(rest.types ?? []), ...types]),
+        ...listed('classes', [...(rest.classes ?? []), ...classes]),
       })
       return perform(context, data, parsed, false) as Promise<MultitaskResult<KindsOf<readonly [...T, ...M, ...A]>>>
     },
     { signal },
   )
 }
+
+const listed = (key: string, list: readonly string[]): Record<string, unknown> =>
+  list.length === 0 ? { [key]: undefined } : { [key]: list }
 
 const textsOf = (tasks: readonly TaskInput[] | undefined): string[] =>
   (tasks ?? []).map((task) => (typeof task === 'string' ? task : taskText(task)))

@@ -102,7 +102,8 @@ export const multitaskSchema = z.strictObject({
     .min(0)
     .default(10)
     .meta({
-      description: 'compare the tasks’ gradients at one step in so many, for the report; 0 is never',
+      description:
+        'compare the tasks’ gradients at one step in so many, once an epoch at least, for the report; 0 is never',
       ...sharing,
     }),
   adapter: z

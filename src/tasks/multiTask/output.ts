@@ -88,7 +88,7 @@ export function taskContents(work: TaskWorkspace, { model, parts, findings, spec
 
 function techniqueText({ technique, adapter }: MultitaskOptions, { weighting, architecture }: TaskFindings): string {
   const what = { features: 'on frozen features', 'fine-tuning': 'fine-tuning', lora: adapter }[technique]
-  return `${architecture.title}, ${weighting.title.toLowerCase()}, ${what}`
+  return `${architecture.title}, ${weighting.title}, ${what}`
 }
 
 /** The options that repeat the run. */

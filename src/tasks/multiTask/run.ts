@@ -13,9 +13,8 @@ import type { TaskReport } from '../../evaluate/multiTask/data.js'
 import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.js'
 import { saveModelFolder } from '../../models/modelFolder.js'
 import { settleBackbone } from '../../models/place.js'
-import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import { checkSettings } from '../../techniques/fineTuning/settings.js'
-import { equal } from '../../techniques/multiTask/index.js'
+import { equal, type StackedHead, stackHeads } from '../../techniques/multiTask/index.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import { imageModality } from '../images/modality.js'
 import { textModality } from '../texts/modality.js'
@@ -29,7 +28,6 @@ import { compareSystems, type TaskFindings } from './findings.js'
 import { type MultitaskOptions, type multitaskSchema, settledTasks } from './options.js'
 import { taskContents, taskReport, writeTaskReport } from './output.js'
 import { type PreparedTasks, prepareTasks } from './prepare.js'
-import { fitProbe } from './probes.js'
 import { trainShared, trainSingles } from './systems.js'
 import { type TaskWorkspace, tasksAt, tuningSettings } from './workspace.js'
 
@@ -182,7 +180,7 @@ async function finish(
   const heads = await watch.time('Classifier', () => probes(work))
   const weighting = weightingNamed(options.weighting)
   const choice = { work, architecture: architectureNamed(options.architecture), heads }
-  context.phase('fine-tuning', `Training ${targets.tasks.length} tasks together: ${weighting.title.toLowerCase()}`)
+  context.phase('fine-tuning', `Training ${targets.tasks.length} tasks together: ${weighting.title}`)
   const chosen = await watch.time('Shared network', () => trainShared(choice, weighting, 'checkpoint'))
   const plain =
     weighting.name === 'equal'
@@ -263,17 +261,30 @@ async function checkNetwork(
   if (logits.length === outcome.tasks.length) await checkAssembled(work, model, validation, logits, temperatures)
 }
 
-async function probes(work: TaskWorkspace): Promise<(LinearHead | undefined)[]> {
+/** Heads on the features of the frozen backbone: each fitted by itself, and with what the others look at. */
+async function probes(work: TaskWorkspace): Promise<readonly StackedHead[]> {
   const { prepared, split, features, engine, random, context } = work
-  const { tasks } = prepared.targets
-  const names = tasks.map(({ name }) => name)
-  const progress = context.progress('probe', tasks.length, 'tasks')
-  const found: (LinearHead | undefined)[] = []
-  for (const task of tasksAt(work, names, split.train).tasks) {
-    found.push(await fitProbe(task, takeRows(features, split.train), { engine, random, signal: context.signal }))
-    progress.advance(1)
+  const names = prepared.targets.tasks.map(({ name }) => name)
+  const progress = context.progress('probe', 100, 'percent')
+  const heads = await stackHeads({
+    engine,
+    features: takeRows(features, split.train),
+    targets: tasksAt(work, names, split.train),
+    random: random.fork('heads'),
+    signal: context.signal,
+    onProgress: (done) => progress.set(Math.round(100 * done)),
+  })
+  for (const { name, borrowed, implied } of heads) {
+    if (borrowed > 0)
+      context.decide('head', name, 'it also looks at what the other tasks look at, which held-out samples say helps')
+    for (const { label, from, when, filled } of implied)
+      context.decide(
+        'labels filled in',
+        filled,
+        `${name} is always ${label} where ${from} ${when === undefined ? 'is known' : `is ${when}`}`,
+      )
   }
-  return found
+  return heads
 }
 
 /** Refuses to go on where the run's past was made from something else. */

@@ -9,13 +9,13 @@ import { countOf, type NamedTask, type TaskTargets } from '../../data/targets.js
 import { knownAmong } from '../../data/tasks/checks.js'
 import type { Model } from '../../graph/graph.js'
 import type { HostTensor } from '../../runtime/types.js'
-import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { SampleSource } from '../../techniques/fineTuning/network.js'
 import { inOwnUnit } from '../../techniques/fineTuning/objective.js'
 import { logitsOf } from '../../techniques/fineTuning/scoring.js'
 import { targetsText } from '../../techniques/fineTuning/targets.js'
 import {
   equal,
+  type StackedHead,
   type TaskArchitecture,
   type TasksOutcome,
   type TaskWeighting,
@@ -42,8 +42,8 @@ export interface TrainedTasks {
 export interface SystemChoice {
   readonly work: TaskWorkspace
   readonly architecture: TaskArchitecture
-  /** By task, in the order of the tasks. */
-  readonly heads: readonly (LinearHead | undefined)[]
+  /** By task, in the order of the tasks: `linear` for tasks that learn together, `single` for one by itself. */
+  readonly heads: readonly Pick<StackedHead, 'linear' | 'single'>[]
 }
 
 /** The network of all tasks. @param checkpoint names where it is kept while it trains */
@@ -87,7 +87,9 @@ async function trainOn(
     trunk,
     architecture,
     targets: train.targets,
-    heads: tasks.flatMap(({ name }, k) => (names.includes(name) ? [heads[k]] : [])),
+    heads: tasks.flatMap(({ name }, k) =>
+      names.includes(name) ? [names.length > 1 ? heads[k]?.linear : heads[k]?.single] : [],
+    ),
     random: own,
     settings,
   }
@@ -102,7 +104,7 @@ async function trainOn(
     settings,
     weighting,
     gradientsOf: options.gradientsOf === 'auto' ? undefined : options.gradientsOf,
-    lookEvery: names.length > 1 ? options.lookEvery : 0,
+    lookEvery: names.length > 1 ? looksEvery(options.lookEvery, Math.ceil(positions.length / options.batch)) : 0,
     architecture: architecture.name,
     random: own.fork('training'),
     context,
@@ -162,6 +164,10 @@ function unknown({ name, targets }: NamedTask): NamedTask {
       return { name, targets: { ...targets, labels: targets.labels.map(() => -1) } }
   }
 }
+
+/** Short epochs are looked at once each. */
+const looksEvery = (asked: number, stepsAnEpoch: number): number =>
+  asked === 0 ? 0 : Math.max(1, Math.min(asked, stepsAnEpoch))
 
 function adapterOf({ options }: TaskWorkspace) {
   return options.technique === 'lora' ? chooseMethods([options.adapter]).adapter?.method : undefined
