@@ -16,7 +16,7 @@ export interface WdgrlOptions {
   readonly penalty?: number
   /** Updates of the critic for each batch. @default 5, the paper's */
   readonly steps?: number
-  /** The critic's rate over that of the features. @default 1 */
+  /** The critic's rate over that of the features. @default 0.3 */
   readonly rate?: number
   /** Widths of the critic's hidden layers. @default [256] */
   readonly hidden?: readonly number[]
@@ -28,7 +28,7 @@ export interface WdgrlOptions {
  * 2018, "Wasserstein Distance Guided Representation Learning for Domain Adaptation", arXiv:1707.01217).
  */
 export function wdgrl(options: WdgrlOptions = {}): AdaptationMethod {
-  const { weight = 1, penalty = 10, steps = 5, rate = 1, hidden = [256] } = options
+  const { weight = 1, penalty = 10, steps = 5, rate = 0.3, hidden = [256] } = options
   if (![weight, penalty, rate].every((value) => value > 0) || !Number.isInteger(steps) || steps < 1)
     throw new UsageError(
       `WDGRL: weight is ${weight}, penalty ${penalty}, rate ${rate} and steps ${steps}; expected numbers above 0.`,
