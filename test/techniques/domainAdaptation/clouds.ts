@@ -23,7 +23,9 @@ export interface CloudOptions {
   readonly shift?: readonly [number, number]
   /** Classes lie on a circle in this many equal steps. @default as many as there are counts */
   readonly places?: number
-  /** Standard deviation within a class; the circle has the radius 3. */
+  /** Of the circle, by class. @default 3 for each */
+  readonly radii?: readonly number[]
+  /** Standard deviation within a class. */
   readonly spread?: number
 }
 
@@ -37,6 +39,7 @@ export function clouds({
   turn = 0,
   shift = [0, 0],
   places = counts.length,
+  radii,
   spread = 0.6,
 }: CloudOptions): Cloud {
   const random = new Random(11, key)
@@ -44,7 +47,8 @@ export function clouds({
   const features = matrix(labels.length, WIDTH)
   labels.forEach((label, i) => {
     const angle = (2 * Math.PI * label) / places + (turn * Math.PI) / 180
-    const own = [3 * Math.cos(angle) + shift[0], 3 * Math.sin(angle) + shift[1], 0, 0]
+    const radius = radii?.[label] ?? 3
+    const own = [radius * Math.cos(angle) + shift[0], radius * Math.sin(angle) + shift[1], 0, 0]
     for (let d = 0; d < WIDTH; d++) features.data[i * WIDTH + d] = own[d]! + spread * random.normal()
   })
   return { features, labels }
@@ -53,19 +57,21 @@ export function clouds({
 export type Options = Partial<Omit<AdaptFeaturesOptions, 'engine' | 'methods' | 'sources' | 'target'>> & {
   readonly sources: readonly Cloud[]
   readonly to: Cloud
+  /** Labels of the target that may be learnt from. */
+  readonly known?: Int32Array
 }
 
 /** Adapts a small head; the target's labels are not shown. */
 export function adapted(
   engine: Engine,
   methods: readonly TuningMethod[],
-  { sources, to, settings, ...options }: Options,
+  { sources, to, known, settings, ...options }: Options,
 ): Promise<AdaptedCandidate> {
   const classes = 1 + Math.max(...sources.flatMap(({ labels }) => Array.from(labels)))
   return adaptFeatures({
     engine,
     classes: Array.from({ length: classes }, (_, c) => String(c)),
-    target: { name: 'target', features: to.features },
+    target: { name: 'target', features: to.features, ...(known && { labels: known }) },
     methods,
     hidden: 32,
     rows: 32,
