@@ -35,7 +35,7 @@ function draw(random: Random, tasks: number, width: number): Vectors {
   })
 }
 
-const CASES = Array.from({ length: 12 }, (_, i) => {
+const CASES = Array.from({ length: 9 }, (_, i) => {
   const random = new Random(17, 'gradients', i)
   return draw(random, 2 + (i % 4), [3, 8, 20][i % 3]! + (i % 4))
 })

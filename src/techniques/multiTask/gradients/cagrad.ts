@@ -8,7 +8,7 @@ export interface CagradOptions {
   readonly c?: number
 }
 
-const HALVINGS = 100
+const ROUNDS = 100
 
 /**
  * Conflict-averse gradient descent: max over d with |d - g0| <= c |g0| of min over tasks of g_k . d, g0 the mean gradient. With
@@ -41,7 +41,7 @@ export function cagrad(options: CagradOptions = {}): GradientMethod {
 
 /**
  * The w of the simplex with the least g_w . g0 + r |g_w|. As |x| = min over t of x^2 / (2 t) + t / 2, it is a quadratic program
- * for a fixed t, and the right t is where t = |g_w|: found by halving an interval.
+ * for a fixed t, and the right t is where t = |g_w|: a root of one number.
  */
 function worstMixture(gram: Float64Array, mean: Float64Array, radius: number): { w: Float64Array; norm: number } {
   const n = mean.length
@@ -52,11 +52,23 @@ function worstMixture(gram: Float64Array, mean: Float64Array, radius: number): {
   }
   let high = Math.sqrt(Math.max(...mean.map((_, i) => gram[i * n + i]!)))
   let low = 0
-  for (let k = 0; k < HALVINGS && high - low > 1e-15 * high; k++) {
-    const middle = (low + high) / 2
-    if (middle === 0) break
-    if (at(middle).norm < middle) high = middle
-    else low = middle
+  let [above, below] = [at(high).norm - high, Number.NaN]
+  for (let k = 0; k < ROUNDS && high - low > 1e-14 * high; k++) {
+    // A secant where both ends are known, halved towards an end that does not move (the Illinois method).
+    const secant = (low * above - high * below) / (above - below)
+    const t = Number.isNaN(secant) || !(secant > low && secant < high) ? (low + high) / 2 : secant
+    if (t === 0) break
+    const off = at(t).norm - t
+    if (off === 0) return at(t)
+    if (off < 0) {
+      high = t
+      above = off
+      below /= 2
+    } else {
+      low = t
+      below = off
+      above /= 2
+    }
   }
   return at(high)
 }
