@@ -42,6 +42,8 @@ export interface StackedHead {
 const REPEATS = [4, 16] as const
 /** A head that borrows is taken where it is better by more than this many standard errors of the paired difference. */
 const MARGIN = 1
+/** Share of samples of the other kind that does no harm. */
+const MIXED = 0.02
 /** How far below the others a class lies that no training sample has: one in several hundred. */
 const NEVER = 6
 const PLAIN = { labelSmoothing: 0, classWeights: false, balancedSampling: false }
@@ -85,9 +87,11 @@ export async function stackHeads(options: StackHeadsOptions): Promise<StackedHea
   for (const [k, task] of targets.tasks.entries()) {
     const base = bases[k]!
     const trained = base.filled.length > 0 ? implied.targets.tasks[k]! : task
-    const others = bases.flatMap(({ fitted }, j) => (j === k ? [] : [fitted]))
+    const others = bases.flatMap(({ fitted }, j) =>
+      j !== k && lends(targets.tasks[j]!, fitted, trained) ? [fitted] : [],
+    )
     let chosen = base
-    for (const repeats of base.fitted.linear === undefined ? [] : REPEATS) {
+    for (const repeats of base.fitted.linear === undefined || others.length === 0 ? [] : REPEATS) {
       const way = directions(features, others, repeats)
       const wide = await fit(trained, way.features)
       const folded = { ...wide, linear: wide.linear && way.fold(wide.linear) }
@@ -218,6 +222,24 @@ function directions(features: Matrix, fitted: readonly FittedTask[], repeats: nu
     return folded
   }
   return { features: wide, fold }
+}
+
+/**
+ * Whether a task's logits can stand beside the features of another: they have to be honest in the same way on all of its samples,
+ * from folds that left the sample out, or from a head that never saw it. A mixture would tell the two kinds apart, and with them
+ * what the missing of a label goes with.
+ */
+function lends({ targets }: NamedTask, { linear, outOfFold }: FittedTask, to: NamedTask): boolean {
+  if (linear === undefined) return false
+  const held = new Set(outOfFold?.rows)
+  let [all, seen, out] = [0, 0, 0]
+  for (let i = 0; i < countOf(targets); i++) {
+    if (!isKnown(to.targets, i)) continue
+    all++
+    if (isKnown(targets, i)) seen++
+    if (held.has(i)) out++
+  }
+  return seen <= all * MIXED || (seen >= all * (1 - MIXED) && out >= all * (1 - MIXED))
 }
 
 /** What the head says of each sample without having seen its label: where it was fitted on it, what a fold without it says. */

@@ -177,7 +177,7 @@ describe('methods that combine gradients', () => {
           ),
         )
         const lipschitz = (radius * traceOf(vectors)) / Math.max(floor, 0.9 * least)
-        w = projected(w, gradient, lipschitz, ontoSimplex, 3000)
+        w = projected(w, gradient, lipschitz, ontoSimplex, 2000)
       }
       const gw = combine(w, vectors)
       const expected = plus(g0, radius / norm(gw), gw)
@@ -212,7 +212,7 @@ describe('methods that combine gradients', () => {
         assert.ok(Math.abs(product * factors[k]! - 1) < 1e-4, `case ${at}: alpha G alpha is ${product * factors[k]!}`)
       // One factor at a time has a closed form: a x^2 + b x - 1 = 0.
       const x = vectors.map((v) => 1 / norm(v))
-      for (let sweep = 0; sweep < 4000; sweep++)
+      for (let sweep = 0; sweep < 2500; sweep++)
         for (let k = 0; k < x.length; k++) {
           const a = dot(vectors[k]!, vectors[k]!)
           const b = dot(vectors[k]!, combine(x, vectors)) - a * x[k]!
@@ -364,17 +364,22 @@ function polarFactor(vectors: Vectors): number[][] {
   return x
 }
 
-/** Of the inner products, by power iteration on trace I - G. */
+/** Of the inner products, by halving: G - t I has as many negative pivots as G has eigenvalues below t (Sylvester). */
 function smallestEigenvalue(vectors: Vectors): number {
-  const shift = traceOf(vectors)
-  let x = vectors.map((_, k) => 1 + k / 7)
-  for (let k = 0; k < 100000; k++) {
-    const y = plus(
-      x.map((value) => shift * value),
-      -1,
-      times(vectors, x),
-    )
-    x = y.map((value) => value / norm(y))
+  const gram = vectors.map((a) => vectors.map((b) => dot(a, b)))
+  const negative = (t: number): boolean => {
+    const m = gram.map((row, i) => row.map((v, j) => v - (i === j ? t : 0)))
+    for (let k = 0; k < m.length; k++) {
+      if (m[k]![k]! < 0) return true
+      for (let i = k + 1; i < m.length; i++) m[i] = plus(m[i]!, -m[i]![k]! / m[k]![k]!, m[k]!)
+    }
+    return false
   }
-  return dot(x, times(vectors, x))
+  let [low, high] = [0, traceOf(vectors)]
+  for (let k = 0; k < 100; k++) {
+    const middle = (low + high) / 2
+    if (negative(middle)) high = middle
+    else low = middle
+  }
+  return low
 }
