@@ -196,7 +196,7 @@ export async function adaptFeatures(options: AdaptFeaturesOptions): Promise<Adap
 }
 
 /** A candidate is one of many: its caller says how far they all are. */
-const SILENT: RunContext = {
+export const SILENT: RunContext = {
   signal: new AbortController().signal,
   emit: () => undefined,
   phase: () => undefined,

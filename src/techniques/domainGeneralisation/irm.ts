@@ -13,7 +13,7 @@ export type IrmOptions = PenaltyOptions
  * batches the square is a little larger than that of the whole domain; blocks of 32 rows and more keep that small.
  */
 export function irm(options: IrmOptions = {}): AdaptationMethod {
-  const settled = { weight: 10, after: 0.3, ...options }
+  const settled = { weight: 100, after: 0.3, ...options }
   const name = 'irm'
   const title = 'IRM'
   checkPenalty(title, settled)

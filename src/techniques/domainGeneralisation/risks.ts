@@ -16,7 +16,7 @@ export function risksOf(loss: LossContext, objective: Objective): string[] {
 }
 
 export interface PenaltyOptions {
-  /** lambda, of the penalty. @default 10 */
+  /** lambda, of the penalty. @default 100 for IRM, 10 for V-REx */
   readonly weight?: number
   /** Until this share of the training is done lambda is 1. @default 0.3 */
   readonly after?: number
