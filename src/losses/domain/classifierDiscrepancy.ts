@@ -1,6 +1,8 @@
 /** How far two classifiers differ on the same rows: what separates rows that the source does not support. */
+
 import { attr } from '../../graph/graph.js'
 import type { Emitter } from '../../ops/operator.js'
+import { meanOf } from '../weighted.js'
 
 /**
  * L = mean over rows and classes of |softmax(z)_c - softmax(z')_c| (Saito et al. 2018, "Maximum Classifier Discrepancy for
@@ -12,8 +14,7 @@ import type { Emitter } from '../../ops/operator.js'
  */
 export function classifierDiscrepancy(g: Emitter, logits: string, others: string): string {
   const softmax = (z: string) => g.op('Softmax', [z], { axis: attr.int(-1) })
-  const off = g.op('Abs', [g.op('Sub', [softmax(logits), softmax(others)])])
-  return g.op('ReduceMean', [off, g.ints([0, 1])], { keepdims: attr.int(0) })
+  return meanOf(g, g.op('Abs', [g.op('Sub', [softmax(logits), softmax(others)])]))
 }
 
 /** 1 at the largest score of each row, (N, C), without a gradient; each of several largest ones counts. */
@@ -36,8 +37,7 @@ export function disagreementLoss(g: Emitter, logits: string, others: string): st
   const chosen = likeliest(g, others)
   // The chosen class is moved far below every other, but not to minus infinity, where one class is all there is.
   const without = g.op('Sub', [logits, g.op('Mul', [chosen, g.float(1e4)])])
-  const each = g.op('Sub', [logSumExp(g, logits), logSumExp(g, without)])
-  return g.op('ReduceMean', [each, g.ints([0, 1])], { keepdims: attr.int(0) })
+  return meanOf(g, g.op('Sub', [logSumExp(g, logits), logSumExp(g, without)]))
 }
 
 function logSumExp(g: Emitter, z: string): string {
@@ -48,5 +48,5 @@ function logSumExp(g: Emitter, z: string): string {
 
 function meanOfChosen(g: Emitter, values: string, chosen: string): string {
   const each = g.op('ReduceSum', [g.op('Mul', [values, chosen]), g.ints([1])], { keepdims: attr.int(0) })
-  return g.op('ReduceMean', [each, g.ints([0])], { keepdims: attr.int(0) })
+  return meanOf(g, each)
 }

@@ -1,6 +1,7 @@
 /** Features together with what the classifier makes of them, for discriminators that look at both. */
 import { attr } from '../../graph/graph.js'
 import type { Emitter } from '../../ops/operator.js'
+import { shares } from '../weighted.js'
 import { entropies } from './entropy.js'
 import { stopGradient } from './gradient.js'
 
@@ -42,10 +43,10 @@ export function randomisedMultilinearMap(
  * (1 + exp(-H_n)) / sum over n of the same, (N): rows that the classifier is sure of count twice as much as others at the most. No
  * gradient passes.
  */
-export function certaintyWeights(g: Emitter, logits: string): string {
+export function certaintyWeights(g: Emitter, logits: string, counts?: string): string {
   const entropy = stopGradient(g, entropies(g, logits))
   const certain = g.op('Add', [g.op('Exp', [g.op('Neg', [entropy])]), g.float(1)])
-  return g.op('Div', [certain, g.op('ReduceSum', [certain, g.ints([0])], { keepdims: attr.int(1) })])
+  return shares(g, counts === undefined ? certain : g.op('Mul', [certain, counts]))
 }
 
 const heldSoftmax = (g: Emitter, logits: string): string =>

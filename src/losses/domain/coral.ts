@@ -1,7 +1,9 @@
 /** Distance between the covariances of two sets of features. */
+
 import { attr } from '../../graph/graph.js'
 import { transpose } from '../../ops/emit.js'
 import type { Emitter } from '../../ops/operator.js'
+import { sumOfSquares } from '../weighted.js'
 
 /**
  * L = norm_F(C_a - C_b)^2 / 4 d^2, C the covariance of the rows, divided by n - 1 (Sun and Saenko 2016, "Deep CORAL: Correlation
@@ -14,8 +16,7 @@ import type { Emitter } from '../../ops/operator.js'
 export function coral(g: Emitter, a: string, b: string): string {
   const d = g.shape(a)[1] as number
   const off = g.op('Sub', [covariance(g, a), covariance(g, b)])
-  const squares = g.op('ReduceSumSquare', [off, g.ints([0, 1])], { keepdims: attr.int(0) })
-  return g.op('Mul', [squares, g.float(1 / (4 * d * d))])
+  return g.op('Mul', [sumOfSquares(g, off), g.float(1 / (4 * d * d))])
 }
 
 /** sum over n of (x_n - mean)(x_n - mean)^T / (N - 1), (d, d). */

@@ -1,13 +1,14 @@
 /** A critic whose mean difference between two samples is their Wasserstein distance, as long as its slope is near 1. */
+
 import { differentiate } from '../../autodiff/differentiate.js'
 import { attr } from '../../graph/graph.js'
 import type { GraphBuilder } from '../../ops/builder.js'
 import type { Emitter } from '../../ops/operator.js'
+import { meanOf } from '../weighted.js'
 
 /** mean of the critic's scores of the first sample - mean of those of the second. @param first (n, 1) @param second (m, 1) */
 export function criticDifference(g: Emitter, first: string, second: string): string {
-  const mean = (x: string) => g.op('ReduceMean', [x, g.ints([0, 1])], { keepdims: attr.int(0) })
-  return g.op('Sub', [mean(first), mean(second)])
+  return g.op('Sub', [meanOf(g, first), meanOf(g, second)])
 }
 
 /**
@@ -26,7 +27,7 @@ export function gradientPenalty(g: GraphBuilder, points: string, critic: (points
   const squares = g.op('ReduceSumSquare', [slope, g.ints([1])], { keepdims: attr.int(0) })
   const length = g.op('Sqrt', [g.op('Add', [squares, g.float(1e-12)])])
   const off = g.op('Sub', [length, g.float(1)])
-  return g.op('ReduceMean', [g.op('Mul', [off, off]), g.ints([0])], { keepdims: attr.int(0) })
+  return meanOf(g, g.op('Mul', [off, off]))
 }
 
 /** a_n + t_n (b_n - a_n) for the rows that both have, (min(n, m), D). @param shares t, (min(n, m), 1) */

@@ -1,9 +1,8 @@
 /** A small network that guesses from which domain features come, and what it loses. */
 import type { Random } from '../../base/random.js'
-import { attr } from '../../graph/graph.js'
 import { float32, type Tensor } from '../../graph/tensor.js'
 import type { Emitter } from '../../ops/operator.js'
-import { weightedSum } from '../weighted.js'
+import { averaged } from '../weighted.js'
 
 /** Where a layer's weights come from: `LossContext.parameter` of fine-tuning, or `held`. */
 export type TakeParameter = (name: string, start: Tensor) => string
@@ -49,6 +48,5 @@ export function domainCrossEntropy(g: Emitter, scores: string, isSource: boolean
   const n = g.shape(scores)[0] as number
   const z = g.op('Reshape', [scores, g.ints([n])])
   const each = g.op('Softplus', [isSource ? g.op('Neg', [z]) : z])
-  if (weights === undefined) return g.op('ReduceMean', [each, g.ints([0])], { keepdims: attr.int(0) })
-  return weightedSum(g, each, weights)
+  return averaged(g, each, weights)
 }

@@ -3,6 +3,8 @@ import { attr } from '../../graph/graph.js'
 import { float32 } from '../../graph/tensor.js'
 import { transpose } from '../../ops/emit.js'
 import type { Emitter } from '../../ops/operator.js'
+import { sumOf, weightedSum } from '../weighted.js'
+import { likeliest } from './classifierDiscrepancy.js'
 import { stopGradient } from './gradient.js'
 
 /** d_ij = norm(a_i - b_j)^2, (n, m), never below 0. */
@@ -33,7 +35,7 @@ export function gaussianKernels(
 ): string {
   const [n] = g.shape(z) as [number]
   const distances = squaredDistances(g, z, z)
-  const sum = g.op('ReduceSum', [stopGradient(g, distances), g.ints([0, 1])], { keepdims: attr.int(0) })
+  const sum = sumOf(g, stopGradient(g, distances))
   const scale =
     bandwidth === undefined
       ? g.op('Add', [g.op('Div', [sum, g.float(n * (n - 1))]), g.float(1e-12)])
@@ -118,13 +120,11 @@ export function localDiscrepancy(
   probabilities: string,
 ): string {
   const guessed = stopGradient(g, probabilities)
-  const highest = g.op('ReduceMax', [guessed, g.ints([1])], { keepdims: attr.int(1) })
-  const likeliest = g.op('Cast', [g.op('Equal', [guessed, highest])], { to: attr.int(1) })
   const some = (x: string) => {
     const most = g.op('ReduceMax', [x, g.ints([0])], { keepdims: attr.int(1) })
     return g.op('Cast', [g.op('Greater', [most, g.float(0)])], { to: attr.int(1) })
   }
-  const common = g.op('Mul', [some(stopGradient(g, labels)), some(likeliest)])
+  const common = g.op('Mul', [some(stopGradient(g, labels)), some(likeliest(g, guessed))])
   const shares = (x: string) => {
     const total = g.op('ReduceSum', [x, g.ints([0])], { keepdims: attr.int(1) })
     return g.op('Div', [x, g.op('Max', [total, g.float(1e-12)])])
@@ -136,7 +136,7 @@ export function localDiscrepancy(
   const counted = g.op('Mul', [signed, g.op('Div', [common, count])])
   const pairs = g.op('MatMul', [counted, transpose(g, signed, [1, 0])])
   const kernel = gaussianKernels(g, stackedRows(g, source, target))
-  return g.op('ReduceSum', [g.op('Mul', [kernel, pairs]), g.ints([0, 1])], { keepdims: attr.int(0) })
+  return weightedSum(g, kernel, pairs)
 }
 
 export const stackedRows = (g: Emitter, a: string, b: string): string => g.op('Concat', [a, b], { axis: attr.int(0) })

@@ -1,7 +1,9 @@
 /** How the rows of one sample are carried to those of another at the least cost. */
+
 import { attr } from '../../graph/graph.js'
 import { transpose } from '../../ops/emit.js'
 import type { Emitter } from '../../ops/operator.js'
+import { meanOf, weightedSum } from '../weighted.js'
 import { stopGradient } from './gradient.js'
 
 export interface SinkhornOptions {
@@ -23,8 +25,7 @@ export function sinkhornPlan(g: Emitter, cost: string, options: SinkhornOptions 
   const { epsilon = 0.05, iterations = 50 } = options
   const [n, m] = g.shape(cost) as [number, number]
   const held = stopGradient(g, cost)
-  const mean = g.op('ReduceMean', [held, g.ints([0, 1])], { keepdims: attr.int(0) })
-  const strength = g.op('Add', [g.op('Mul', [mean, g.float(epsilon)]), g.float(1e-12)])
+  const strength = g.op('Add', [g.op('Mul', [meanOf(g, held), g.float(epsilon)]), g.float(1e-12)])
   const scaled = g.op('Neg', [g.op('Div', [held, strength])])
   let columns = ''
   let rows = ''
@@ -50,5 +51,5 @@ export function labelCosts(g: Emitter, labels: string, logits: string): string {
 
 /** sum over i, j of plan_ij cost_ij, a scalar. */
 export function transportCost(g: Emitter, plan: string, cost: string): string {
-  return g.op('ReduceSum', [g.op('Mul', [plan, cost]), g.ints([0, 1])], { keepdims: attr.int(0) })
+  return weightedSum(g, cost, plan)
 }

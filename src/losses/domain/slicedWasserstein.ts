@@ -1,7 +1,9 @@
 /** The sliced Wasserstein distance: sorted projections, compared place by place. */
+
 import { attr } from '../../graph/graph.js'
 import { int64Vector } from '../../graph/tensor.js'
 import type { Emitter } from '../../ops/operator.js'
+import { meanOf } from '../weighted.js'
 
 /**
  * L = mean over projections and places of (sort(a theta) - sort(b theta))^2 (Bonneel et al. 2015, "Sliced and Radon Wasserstein
@@ -16,7 +18,7 @@ import type { Emitter } from '../../ops/operator.js'
 export function slicedWasserstein(g: Emitter, a: string, b: string, directions: string): string {
   const rows = Math.max(g.shape(a)[0] as number, g.shape(b)[0] as number)
   const off = g.op('Sub', [sorted(g, a, directions, rows), sorted(g, b, directions, rows)])
-  return g.op('ReduceMean', [g.op('Mul', [off, off]), g.ints([0, 1])], { keepdims: attr.int(0) })
+  return meanOf(g, g.op('Mul', [off, off]))
 }
 
 /** Each column of x theta in falling order, (rows, P). */

@@ -1,24 +1,15 @@
-/**
- * Adapts a small network on features in memory: those that a frozen backbone made once, or any that a caller has. One candidate is
- * one training; source-only is the candidate without a method.
- */
-import { now } from '#platform'
-import { UsageError } from '../../base/errors.js'
-import { argmaxRows, type Matrix, matrix, row } from '../../base/matrix.js'
+/** Adapts a small network on features in memory: those that a frozen backbone made once, or any that a caller has. */
+import { InternalError, UsageError } from '../../base/errors.js'
+import type { Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import type { Engine } from '../../runtime/engine.js'
-import { floats } from '../../runtime/types.js'
 import { type Standardiser, standardise, standardiser } from '../featureExtraction/standardise.js'
-import { outputsOf } from '../fineTuning/evaluating.js'
-import type { Outputs, TuningMethod, Weights } from '../fineTuning/method.js'
-import type { Network, SampleSource } from '../fineTuning/network.js'
-import { stepsAnEpoch } from '../fineTuning/order.js'
+import { matrixSource } from '../fineTuning/matrixSource.js'
+import type { Outputs, TuningMethod } from '../fineTuning/method.js'
+import type { SampleSource } from '../fineTuning/network.js'
 import type { TuningSettings } from '../fineTuning/settings.js'
-import { train } from '../fineTuning/trainer.js'
-import { memoryRunDirectory } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
-import { joinDomains } from './domainSource.js'
-import { predictionDrift } from './drift.js'
+import { type AdaptedNetwork, adaptNetwork, checkSources, stackedRows } from './adaptNetwork.js'
 import { FEATURES_INPUT, featureNetwork } from './featureNetwork.js'
 
 export interface FeatureSamples {
@@ -59,26 +50,10 @@ export interface AdaptFeaturesOptions {
   readonly context: Pick<RunContext, 'signal' | 'warn'>
 }
 
-export interface AdaptedCandidate {
-  readonly name: string
-  readonly title: string
-  /** Undefined for source-only. */
-  readonly method: string | undefined
-  readonly network: Network
-  /** Of the network, by parameter, after the last epoch. */
-  readonly weights: Weights
+export interface AdaptedCandidate extends AdaptedNetwork {
   /** The affine step in front of the network for samples of the target. */
   readonly standardiser: Standardiser
-  readonly seconds: number
-  /** Of one step, evaluation aside, on the average. */
-  readonly stepsMs: number
-  /** Of the held-out samples of the sources, one source after the other; of those trained on where none are held out. */
-  readonly source: Outputs
-  /** Of the samples trained on. */
   readonly train: Outputs
-  readonly target: Outputs
-  /** By epoch: the share of the target's predictions that it changed. */
-  readonly drift: readonly number[]
 }
 
 /** What the papers' code uses on features, with a head that is small against theirs. */
@@ -110,15 +85,13 @@ export const ADAPTATION_SETTINGS: TuningSettings = {
 const FLOOR = 1e-3
 
 /**
- * Trains one candidate: cross-entropy on the sources' labels and what the methods add. The last epoch is kept: an earlier one would
- * have to be chosen by labels of the source, which favour what has not adapted.
+ * {@link adaptNetwork} on a network of {@link featureNetwork}, on standardised features.
  *
  * @throws GraftError where a domain is empty, no source has labels, or shapes differ
  */
 export async function adaptFeatures(options: AdaptFeaturesOptions): Promise<AdaptedCandidate> {
   const { engine, classes, sources, target, methods = [], random, context } = options
   check(options)
-  const started = now()
   const steps = standardisers(options)
   const network = featureNetwork({
     width: target.features.columns,
@@ -126,73 +99,32 @@ export async function adaptFeatures(options: AdaptFeaturesOptions): Promise<Adap
     ...(options.hidden === undefined ? {} : { hidden: options.hidden }),
     random: random.fork('network'),
   })
-  const sourceOf = (samples: FeatureSamples, step: Standardiser) => featureSource(samples, step, classes)
-  const rows = options.rows ?? 64
-  const each = Math.max(1, Math.round(rows / sources.length))
   const known = target.labels ?? new Int32Array(target.features.rows).fill(-1)
-  const joined = joinDomains(
-    [
-      ...sources.map((own, s) => ({ name: own.name, source: sourceOf(own, steps.sources[s]!), labelled: true })),
-      {
-        name: target.name,
-        source: sourceOf({ features: target.features, labels: known }, steps.target),
-        labelled: false,
-        few: target.labels !== undefined,
-      },
-    ],
-    [...sources.map(() => each), rows],
-  )
-  const drift = predictionDrift()
-  const settings: TuningSettings = {
-    ...ADAPTATION_SETTINGS,
-    ...options.settings,
-    batch: each * sources.length + rows,
-    methods: [...methods, drift.method],
-  }
-  const outcome = await train({
+  const found = await adaptNetwork({
     engine,
     network,
-    train: joined,
-    validation: undefined,
-    settings,
+    sources: sources.map(({ name, heldOut, ...own }, s) => ({
+      name,
+      source: featureSource(own, steps.sources[s]!, classes),
+      heldOut: heldOut && featureSource(heldOut, steps.sources[s]!, classes),
+    })),
+    target: {
+      name: target.name,
+      source: featureSource({ features: target.features, labels: known }, steps.target, classes),
+      few: target.labels !== undefined,
+    },
+    methods,
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.title === undefined ? {} : { title: options.title }),
+    rows: options.rows ?? 64,
+    settings: { ...ADAPTATION_SETTINGS, ...options.settings },
     random: random.fork('training'),
     context: { ...SILENT, ...context },
-    directory: memoryRunDirectory(),
-    key: '',
+    ofTraining: true,
   })
-  const evaluate = await evaluator(engine, network, outcome.weights, settings.batch, context.signal)
-  const heldOut = sources.some((own) => own.heldOut !== undefined)
-  const ofSources = async (samples: (own: FeatureDomain) => FeatureSamples | undefined): Promise<Outputs> => {
-    const parts: Outputs[] = []
-    for (const [s, own] of sources.entries()) {
-      const chosen = samples(own)
-      if (chosen !== undefined) parts.push(await evaluate(sourceOf(chosen, steps.sources[s]!)))
-    }
-    return {
-      logits: stackedRows(parts.map(({ logits }) => logits)),
-      features: stackedRows(parts.map(({ features }) => features)),
-    }
-  }
-  const found = {
-    source: await ofSources((own) => (heldOut ? own.heldOut : own)),
-    train: await ofSources((own) => own),
-    target: await evaluate(sourceOf({ features: target.features, labels: known }, steps.target)),
-  }
-  const trained = outcome.history.reduce((sum, { seconds }) => sum + seconds, 0)
-  const made = methods.map(({ name }) => name).join(' + ')
-  const name = options.name ?? (made === '' ? 'source-only' : made)
-  return {
-    name,
-    title: options.title ?? name,
-    method: made === '' ? undefined : made,
-    network,
-    weights: outcome.weights,
-    standardiser: steps.target,
-    seconds: (now() - started) / 1000,
-    stepsMs: (1000 * trained) / (settings.epochs * stepsAnEpoch(joined, settings)),
-    ...found,
-    drift: drift.shares(argmaxRows(found.target.logits)),
-  }
+  const { train } = found
+  if (train === undefined) throw new InternalError('no outputs of the samples trained on')
+  return { ...found, train, standardiser: steps.target }
 }
 
 /** A candidate is one of many: its caller says how far they all are. */
@@ -206,7 +138,7 @@ export const SILENT: RunContext = {
 }
 
 function check({ sources, target, classes }: AdaptFeaturesOptions): void {
-  if (sources.length === 0) throw new UsageError('Adapting takes at least one labelled source; found none.')
+  checkSources(sources)
   const width = target.features.columns
   for (const { name, features, labels, heldOut } of sources)
     for (const own of heldOut === undefined ? [{ features, labels }] : [{ features, labels }, heldOut]) {
@@ -235,53 +167,12 @@ function standardisers({ sources, target, standardise: by = 'source' }: AdaptFea
   return { sources: sources.map(() => all), target: all }
 }
 
-function stackedRows(parts: readonly Matrix[]): Matrix {
-  if (parts.length === 1) return parts[0]!
-  const all = matrix(
-    parts.reduce((sum, { rows }) => sum + rows, 0),
-    parts[0]!.columns,
-  )
-  let at = 0
-  for (const part of parts) {
-    all.data.set(part.data, at * all.columns)
-    at += part.rows
-  }
-  return all
-}
-
 /** Features in memory as samples to train on. */
 export function featureSource(
   { features, labels }: FeatureSamples,
   step: Standardiser,
   classes: readonly string[],
 ): SampleSource {
-  const own = standardise(features, step)
-  const { columns } = own
-  return {
-    length: own.rows,
-    targets: { kind: 'single-label', classes, labels },
-    async *batches({ order, start, size }) {
-      for (let at = start; at < order.length; at += size) {
-        const samples = order.slice(at, at + size)
-        const data = new Float32Array(samples.length * columns)
-        samples.forEach((sample, i) => {
-          data.set(row(own, sample), i * columns)
-        })
-        yield { inputs: { [FEATURES_INPUT]: floats([samples.length, columns], data) }, samples }
-      }
-    },
-  }
-}
-
-/** Logits and features of samples with these weights, in rows of `batch`. */
-async function evaluator(
-  engine: Engine,
-  network: Network,
-  weights: Weights,
-  batch: number,
-  signal: AbortSignal,
-): Promise<(source: SampleSource) => Promise<Outputs>> {
-  await engine.setState(weights)
-  const state = Object.keys(weights).map((name) => ({ name, input: name }))
-  return (source) => outputsOf({ engine, network, batch, signal }, state, network.features, source)
+  const targets = { kind: 'single-label', classes, labels } as const
+  return matrixSource(standardise(features, step), targets, { name: FEATURES_INPUT, sample: [features.columns] })
 }

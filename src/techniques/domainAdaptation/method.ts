@@ -8,6 +8,7 @@ import { floats, type HostTensor } from '../../runtime/types.js'
 import type { DomainRows, LossContext, MethodContext, TuningMethod } from '../fineTuning/method.js'
 import { featuresOf } from '../fineTuning/methods/inside.js'
 import type { Domain } from '../fineTuning/network.js'
+import { checkClasses } from './checks.js'
 
 /** A tuning method that says which paper it is of and what it needs. */
 export interface AdaptationMethod extends TuningMethod {
@@ -167,9 +168,6 @@ export function asTerm({ g, share }: LossContext, value: string, factor?: string
  * @throws GraftError where the targets are no classes or the head is no linear layer
  */
 export function classFeatures({ network, objective }: MethodContext, title: string): { value: string; width: number } {
-  if (objective.kind !== 'single-label' && objective.kind !== 'ordinal')
-    throw new GraftError(`${title} adapts a classifier; these targets are ${objective.kind}.`, {
-      remedy: 'Adapt a task that gives each sample one class.',
-    })
+  checkClasses(objective, title)
   return featuresOf(network, title)
 }

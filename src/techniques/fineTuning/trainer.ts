@@ -16,7 +16,7 @@ import type { RunDirectory } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
 import { type EvaluatingOptions, evaluateOn, logitsWith, outputsOf } from './evaluating.js'
 import { EpochKeeping } from './keeping.js'
-import { type PreparedMethod, prepareMethods } from './method.js'
+import { type Kept, type PreparedMethod, prepareMethods } from './method.js'
 import type { Batch, Network, SampleSource } from './network.js'
 import type { Objective, Scale } from './objective.js'
 import { objectiveFor } from './objectives/index.js'
@@ -61,6 +61,8 @@ export interface TrainingOutcome {
   readonly scale: Scale | undefined
   readonly stoppedEarly: boolean
   readonly skippedSteps: number
+  /** What the methods kept of the last epoch, by method. */
+  readonly kept?: Readonly<Record<string, Kept>>
 }
 
 /** The training came to nothing and would again: there is no use in resuming it. */
@@ -136,6 +138,7 @@ class TrainingLoop {
       epoch: position.best === null ? position.epoch : position.best.epoch,
       stoppedEarly: position.epoch < settings.epochs,
       skippedSteps: position.skipped,
+      kept: this.#keeping.kept,
     }
   }
 

@@ -1,10 +1,14 @@
 /** Methods of domain adaptation on features whose target is moved: better than without them, the same every time, resumable. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { argmaxRows } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { type AdaptedCandidate, adaptFeatures, featureSource } from '#graft/techniques/domainAdaptation/adapt.js'
+import { adaptNetwork } from '#graft/techniques/domainAdaptation/adaptNetwork.js'
 import { joinDomains } from '#graft/techniques/domainAdaptation/domainSource.js'
 import { featureNetwork } from '#graft/techniques/domainAdaptation/featureNetwork.js'
 import { adda } from '#graft/techniques/domainAdaptation/methods/adda.js'
@@ -20,6 +24,9 @@ import {
 } from '#graft/techniques/domainAdaptation/methods/table.js'
 import { wdgrl } from '#graft/techniques/domainAdaptation/methods/wdgrl.js'
 import type { TuningMethod } from '#graft/techniques/fineTuning/method.js'
+import { openRunDirectory, type RunDirectory } from '#graft/techniques/run/directory.js'
+import type { RunContext } from '#graft/techniques/run/run.js'
+import { SETTINGS } from '../fineTuning/toy.js'
 import { assertResumes } from '../fineTuning/training.js'
 import { CLASSES, shiftedDomains } from './shifted.js'
 
@@ -30,6 +37,15 @@ before(async () => {
 after(() => engine.close())
 
 const { source, target, heldOut } = shiftedDomains(90)
+
+const QUIET: RunContext = {
+  signal: new AbortController().signal,
+  emit: () => undefined,
+  phase: () => undefined,
+  decide: () => undefined,
+  warn: () => undefined,
+  progress: () => ({ advance: () => undefined, set: () => undefined }),
+}
 
 function adapt(methods: readonly TuningMethod[], options = {}): Promise<AdaptedCandidate> {
   return adaptFeatures({
@@ -205,6 +221,47 @@ describe('resumed trainings', () => {
   it('end in the same bits where gradients accumulate, moving averages kept', async () => {
     const methods = [slicedWasserstein(), mcd(), dann()]
     await assertResumes(options(methods, { batch: 20, accumulate: 3, ema: 0.9, optimizer: 'adamw' }), [4])
+  })
+
+  it('know of the drift before they were stopped', async () => {
+    const { network, train: _, validation: __, settings } = options([dann()])
+    const job = (context: Partial<RunContext> = {}, directory?: RunDirectory) =>
+      adaptNetwork({
+        engine,
+        network,
+        sources: [{ name: 'here', source: featureSource(source, plain, CLASSES) }],
+        target: { name: 'there', source: featureSource(target, plain, CLASSES) },
+        methods: [dann()],
+        settings: { ...SETTINGS, ...settings },
+        random: new Random(1),
+        context: { ...QUIET, ...context },
+        ...(directory === undefined ? {} : { directory }),
+      })
+    const whole = await job()
+    assert.equal(whole.drift.length, 4)
+    assert.ok(whole.drift[0]! > 0)
+    assert.equal(whole.train, undefined)
+    const out = await mkdtemp(join(tmpdir(), 'graft-drift-'))
+    try {
+      const stop = new AbortController()
+      const progress: RunContext['progress'] = () => ({
+        advance: () => undefined,
+        set: (done) => {
+          if (done >= 8) stop.abort()
+        },
+      })
+      const first = await openRunDirectory(out, { options: {}, version: '0', resume: false })
+      await assert.rejects(job({ signal: stop.signal, progress }, first))
+      await first.close()
+      const second = await openRunDirectory(out, { options: {}, version: '0', resume: true })
+      const resumed = await job({}, second)
+      await second.close()
+      assert.deepEqual(resumed.drift, whole.drift)
+      assert.deepEqual(resumed.weights, whole.weights)
+      assert.deepEqual(resumed.target, whole.target)
+    } finally {
+      await rm(out, { recursive: true, force: true })
+    }
   })
 
   it('end in the same bits within the second part of ADDA, whose source features are kept', async () => {

@@ -5,6 +5,7 @@ import { certaintyWeights, multilinearMap, randomisedMultilinearMap } from '../.
 import { domainCrossEntropy, perceptron } from '../../../losses/domain/discriminator.js'
 import { reverseGradient } from '../../../losses/domain/gradient.js'
 import { ramp } from '../../../losses/domain/schedule.js'
+import { shares } from '../../../losses/weighted.js'
 import { floats, type HostTensor } from '../../../runtime/types.js'
 import { type AdaptationMethod, asTerm, classFeatures, type Side, sidesWithTarget } from '../method.js'
 
@@ -40,6 +41,7 @@ export function cdan(options: CdanOptions = {}): AdaptationMethod {
     title,
     paper: 'Long et al. 2018, Conditional Adversarial Domain Adaptation, arXiv:1705.10667',
     needs: ['features'],
+    weighs: true,
     options: { entropy, weight, lambda, hidden, widest },
     prepare(context) {
       const { value, width } = classFeatures(context, title)
@@ -57,14 +59,19 @@ export function cdan(options: CdanOptions = {}): AdaptationMethod {
           const { g, progress, parameter } = loss
           const { source, target } = sidesWithTarget(loss, value)
           const strength = ramp(g, progress, lambda)
-          const of = ({ features, logits }: Side, isSource: boolean) => {
+          const weightsOf = ({ logits, counts }: Side) => {
+            if (entropy) return certaintyWeights(g, logits, counts)
+            return counts === undefined ? undefined : shares(g, counts)
+          }
+          const of = (side: Side, isSource: boolean) => {
+            const { features, logits } = side
             const reversed = reverseGradient(g, features, strength)
             const joint =
               maps === undefined
                 ? multilinearMap(g, reversed, logits)
                 : randomisedMultilinearMap(g, reversed, logits, loss.fixed('features'), loss.fixed('classes'))
             const scores = perceptron(g, joint, { name: 'domain', hidden, outputs: 1, parameter, random })
-            return domainCrossEntropy(g, scores, isSource, entropy ? certaintyWeights(g, logits) : undefined)
+            return domainCrossEntropy(g, scores, isSource, weightsOf(side))
           }
           const both = g.op('Add', [of(source, true), of(target, false)])
           return { add: asTerm(loss, both, weight / 2) }
