@@ -41,7 +41,7 @@ export interface StackedHead {
 /** How often the other tasks' logits stand beside the features: so many times weaker is the penalty on them. */
 const REPEATS = [4, 16] as const
 /** A head that borrows is taken where it is better by more than this many standard errors of the paired difference. */
-const MARGIN = 1
+const MARGIN = 2
 /** Share of samples of the other kind that does no harm. */
 const MIXED = 0.02
 /** How far below the others a class lies that no training sample has: one in several hundred. */

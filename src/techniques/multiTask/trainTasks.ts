@@ -25,7 +25,10 @@ export interface TrainTasksOptions extends Omit<Training<TaskTargets>, 'network'
   readonly weighting?: TaskWeighting | undefined
   /** Whose gradients are compared. @default 'representation' where the network has one, else 'parameters' */
   readonly gradientsOf?: GradientsOf | undefined
-  /** Gradients are compared at one step in so many where the weighting does not need them at each; 0 is never. @default 10 */
+  /**
+   * Where the weighting does not need them at each step, gradients are compared at one in so many, and at the first of each
+   * epoch; 0 is never. @default 10
+   */
   readonly lookEvery?: number | undefined
   /**
    * A task whose loss on validation samples is lower with the head that it began with keeps that head: {@link keepStart}.

@@ -25,7 +25,7 @@ export interface WeighOptions {
   readonly network: TaskNetwork
   /** @default 'representation' where the network has one, else 'parameters' */
   readonly gradientsOf?: GradientsOf | undefined
-  /** Where the rule does not need them, gradients are compared at one step in so many; 0 is never. @default 10 */
+  /** Where the rule does not need them, gradients are compared at one step in so many, and at the first of each epoch; 0 is never. @default 10 */
   readonly lookEvery?: number | undefined
 }
 
@@ -162,7 +162,8 @@ class Steers implements OpenSteering {
     const tasks = network.tasks.length
     this.#began = now()
     const present = presentIn(step, tasks)
-    const looks = weighting.needs === 'gram' || (lookEvery > 0 && state.steps % lookEvery === 0)
+    const first = state.sums.at(-1)?.epoch !== step.epoch
+    const looks = weighting.needs === 'gram' || (lookEvery > 0 && (first || state.steps % lookEvery === 0))
     const found = looks && this.#grams ? await this.#sum(step, this.#grams, GRAM) : undefined
     // A gradient that overflowed says nothing; the step itself will be skipped.
     const gram = found?.every(Number.isFinite) ? found : undefined
