@@ -103,11 +103,14 @@ function combine(context: LossContext, losses: string, weighting: TaskWeighting,
   const { drop } = weighting
   const { representation } = network
   const shared = (names: readonly string[]): Map<string, string> => {
-    if (drop === undefined || representation === undefined) return differentiate(g, new Map([[loss, one()]]), names)
+    const byLoss = (rest: readonly string[]) => differentiate(g, new Map([[loss, one()]]), rest)
+    if (drop === undefined || representation === undefined) return byLoss(names)
     const z = context.value(representation.value)
     const gradients = taskGradients(g, losses, [z]).flatMap((found) => found.get(z) ?? [])
     const dropped = drop(g, gradients, context.feed(NOISE, g.shape(z)))
-    return differentiate(g, new Map([[z, dropped]]), names)
+    const before = differentiate(g, new Map([[z, dropped]]), names)
+    // What is shared behind the representation follows the losses.
+    return new Map([...before, ...byLoss(names.filter((name) => !before.has(name)))])
   }
   return {
     loss,

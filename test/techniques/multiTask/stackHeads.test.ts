@@ -90,9 +90,9 @@ describe('heads that learn from each other', () => {
   it('borrow a direction that another task has found', async () => {
     // Both tasks look at one direction of many; the second has few labels and much noise around it.
     const random = new Random(8, 'stack')
-    const [n, width] = [400, 60]
+    const [n, width] = [600, 100]
     const features = matrix(n, width)
-    const way = Array.from({ length: width }, () => random.normal() / Math.sqrt(width))
+    const way = Array.from({ length: width }, () => (2 * random.normal()) / Math.sqrt(width))
     const rich = new Int32Array(n)
     const poor = new Int32Array(n).fill(-1)
     const truth = new Int32Array(n)
@@ -104,7 +104,7 @@ describe('heads that learn from each other', () => {
       }
       rich[i] = along > 0.3 ? 1 : 0
       truth[i] = along + 0.3 * random.normal() > -0.2 ? 1 : 0
-      if (i < 40) poor[i] = truth[i]!
+      if (i < 60) poor[i] = truth[i]!
     }
     const targets: TaskTargets = {
       kind: 'tasks',
@@ -117,8 +117,8 @@ describe('heads that learn from each other', () => {
     const right = (weights: NonNullable<typeof head>['linear']) => {
       const logits = linearLogits(features, weights!)
       let hits = 0
-      for (let i = 40; i < n; i++) if ((logits.data[2 * i + 1]! > logits.data[2 * i]! ? 1 : 0) === truth[i]) hits++
-      return hits / (n - 40)
+      for (let i = 60; i < n; i++) if ((logits.data[2 * i + 1]! > logits.data[2 * i]! ? 1 : 0) === truth[i]) hits++
+      return hits / (n - 60)
     }
     assert.ok(head!.borrowed > 0)
     assert.ok(right(head!.linear) > right(head!.single) + 0.05, `${right(head!.single)} ${right(head!.linear)}`)
