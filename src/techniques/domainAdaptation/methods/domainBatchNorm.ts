@@ -12,7 +12,8 @@ export interface DomainBatchNormOptions {
  * Every batch norm takes mean and variance over the rows of one domain at a time, and has a scale and shift for each; the network that is
  * saved has the target's (Chang, You, Seo, Kwak and Han 2019, "Domain-Specific Batch Normalization for Unsupervised Domain Adaptation",
  * arXiv:1906.03950). It adds no loss: name it beside a method that learns from the target, such as pseudo-labels, without which nothing
- * trains the target's scale and shift. It takes the place of frozen or train-mode batch norm.
+ * trains the target's scale and shift. It takes the place of frozen or train-mode batch norm. The
+ * network then reads source samples by the target's statistics: train without validation on the source, which would keep a wrong epoch.
  */
 export function domainBatchNorm(options: DomainBatchNormOptions = {}): AdaptationMethod {
   const { affine = true } = options
