@@ -19,6 +19,8 @@ export interface TaskOutcome {
   readonly scale: Scale | undefined
   /** It keeps the parameters of its own that it began with: training did not make it better on the validation samples. */
   readonly began: boolean
+  /** How far its own parameters went from where they began, 0, to where training brought them, 1. */
+  readonly share: number
 }
 
 /** Means over an epoch; lists have an entry a task. */

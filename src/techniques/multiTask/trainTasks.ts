@@ -10,9 +10,9 @@ import { columnsOf } from '../fineTuning/objectives/tasks.js'
 import type { EpochRecord } from '../fineTuning/position.js'
 import { type Training, type TrainingOutcome, train } from '../fineTuning/trainer.js'
 import { FEATURES } from './architectures/parts.js'
-import { keepStart } from './keepStart.js'
 import type { TaskNetwork } from './network.js'
 import type { TaskOutcome, TasksEpoch, TasksOutcome } from './outcome.js'
+import { chooseOwnParts } from './ownParts.js'
 import type { GradientsOf } from './probe.js'
 import type { TaskMeans } from './records.js'
 import { weighTasks } from './weigh.js'
@@ -31,10 +31,11 @@ export interface TrainTasksOptions extends Omit<Training<TaskTargets>, 'network'
    */
   readonly lookEvery?: number | undefined
   /**
-   * A task whose loss on validation samples is lower with the head that it began with keeps that head: {@link keepStart}.
+   * Where there are validation samples, each task's own parameters end between where they began and where training brought them,
+   * as its loss on them says: see `ownParts.ts`. Otherwise they are those of the kept epoch.
    * @default true
    */
-  readonly keepStart?: boolean | undefined
+  readonly chooseOwn?: boolean | undefined
   /** What the network is called, for the record. @default 'hard-sharing' */
   readonly architecture?: string | undefined
 }
@@ -77,7 +78,8 @@ export async function trainTasks(options: TrainTasksOptions): Promise<TasksOutco
       loss: figures[`${name}.loss`],
       figures: ownFigures(figures, network.tasks[k]!.name),
       scale,
-      began: kept.back.includes(name),
+      began: kept.shares?.[k] === 0,
+      share: kept.shares?.[k] ?? 1,
     }
   })
   const { steps, total, beside } = method.cost()
@@ -102,20 +104,30 @@ interface Kept {
   readonly weights: TrainingOutcome['weights']
   readonly logits: Matrix | undefined
   readonly checkLogits: Matrix
-  readonly back: readonly string[]
+  /** By task: how far its own parameters went. */
+  readonly shares: readonly number[] | undefined
 }
 
 /** What is kept of a training. */
 async function keptOf(
-  { network, validation, engine, settings, context, keepStart: keeps = true }: TrainTasksOptions,
+  { network, validation, engine, settings, context, chooseOwn = true }: TrainTasksOptions,
   { weights, validationLogits: logits, checkLogits }: TrainingOutcome,
   objective: Objective,
 ): Promise<Kept> {
-  if (!keeps || validation === undefined || logits === undefined) return { weights, logits, checkLogits, back: [] }
+  if (!chooseOwn || validation === undefined || logits === undefined)
+    return { weights, logits, checkLogits, shares: undefined }
   const evaluating = { engine, network, batch: settings.batch, signal: context.signal }
-  const kept = await keepStart(network, weights, logits, validation, objective, evaluating)
-  if (kept.back.length === 0) return { weights, logits, checkLogits, back: [] }
-  context.decide('heads kept', kept.back.join(', '), 'training did not lower their loss on the validation samples')
+  const kept = await chooseOwnParts(network, weights, logits, validation, objective, evaluating)
+  for (const [k, share] of kept.shares.entries()) {
+    const { name } = network.tasks[k]!
+    if (share === 0) context.decide('head', name, 'it stays as it began: training did not lower its validation loss')
+    else if (share < 1)
+      context.decide(
+        'head',
+        name,
+        `it goes ${100 * share} % of the way that training went: its validation loss is least there`,
+      )
+  }
   const data = kept.logits.data.slice(0, checkLogits.rows * checkLogits.columns)
   return { ...kept, checkLogits: { ...checkLogits, data } }
 }
