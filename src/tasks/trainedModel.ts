@@ -7,6 +7,7 @@ import type { TextDataset } from '../data/text/types.js'
 import type { ImageDataset, SkippedFile } from '../data/types.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import type { ModelFolderContents } from '../models/modelFolder.js'
+import type { StreamOptions, StreamStatus } from '../techniques/sourceFree/stream.js'
 
 export interface Prediction {
   /** The class; of a number its name. */
@@ -63,6 +64,31 @@ export type ModelEvaluation = Evaluation & {
 /** Labelled samples: opened, or where they lie, or a list. */
 export type LabelledData = string | ImageDataset | TextDataset | readonly (ImageItem | TextItem | string)[]
 
+export interface AdaptStreamOptions extends StreamOptions, PredictOptions {
+  /** Samples that go through the network together at most; larger batches are divided. @default as many as the first batch has, 64 at most */
+  readonly batch?: number | undefined
+}
+
+export interface AdaptedBatch {
+  /** One a sample, in their order; one that cannot be read has its error. */
+  readonly results: readonly SampleResult[]
+  /** False where these are the predictions of the model as it was saved. */
+  readonly adapted: boolean
+  /** Why they are, for a person. */
+  readonly reason: string | undefined
+}
+
+/** Predictions batch after batch: `for await (const { results } of stream)`. */
+export interface AdaptedStream extends AsyncIterableIterator<AdaptedBatch> {
+  /** Back to the model as it was saved; what comes next is answered as if the stream began there. */
+  reset(): Promise<void>
+  /** Undefined before the first batch. */
+  readonly status: StreamStatus | undefined
+}
+
+/** Batches of samples as they come: a list, or an async generator. */
+export type SampleStream = AsyncIterable<readonly (Photo | Text)[]> | Iterable<readonly (Photo | Text)[]>
+
 /** What models of photos and of texts have in common. */
 export interface TrainedModel {
   /** Class names, in the order of the logits; of a number its name. */
@@ -79,6 +105,15 @@ export interface TrainedModel {
   predict(samples: readonly (Photo | Text)[], options?: PredictOptions): Promise<Prediction[][]>
   /** @throws UsageError where the data has labels that the model does not know */
   evaluate(data: LabelledData, options?: EvaluateOptions): Promise<ModelEvaluation>
+  /**
+   * Predicts batch after batch while the model adapts to what comes, without labels; this model itself stays as it is. A guard
+   * watches it and gives the saved model's predictions where it does not trust the adapted ones, and a method that goes wrong begins
+   * anew. The same batches with the same seed give the same predictions, unless time is limited. Several streams may run at once.
+   *
+   * @throws UsageError where the model does not give one class a sample, or for a sample of the wrong kind; GraftError where the method
+   * cannot be had for its network, saying why
+   */
+  adapt(stream: SampleStream, options?: AdaptStreamOptions): AdaptedStream
   /** Writes the folder. @throws GraftError where it cannot; what was there is intact */
   save(folder: string): Promise<void>
   /** Ends the worker that computes. Not needed for a program to end; a later prediction starts another. */

@@ -1,11 +1,36 @@
 /** Adapting a saved model to unlabelled samples where the data that it was trained on is not at hand. */
-import type { Matrix } from '../base/matrix.js'
-import type { TextDataset } from '../data/text/types.js'
-import type { ImageDataset } from '../data/types.js'
-import type { Run } from '../techniques/run/run.js'
-import type { Model } from './loadModel.js'
+import { UsageError } from '../base/errors.js'
+import { Random } from '../base/random.js'
+import type { SingleLabelTargets } from '../data/targets.js'
+import { chooseBuckets, tokenizeTexts } from '../data/tokenBatches.js'
+import { imageTransform } from '../data/transform.js'
+import { withTrained } from '../models/edit.js'
+import { PIXELS } from '../models/imageInput.js'
+import { type LoadedModelFolder, loadModelFolder } from '../models/modelFolder.js'
+import { withFloatWeights } from '../passes/floatWeights.js'
+import { openEngine } from '../runtime/engine.js'
+import type { NetworkInput, SampleSource } from '../techniques/fineTuning/network.js'
+import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
+import { openSavedNetwork } from '../techniques/sourceFree/network.js'
+import { shot } from '../techniques/sourceFree/shotTraining.js'
+import {
+  type SampleOutputs,
+  type TrainedWithoutSource,
+  trainWithoutSource,
+} from '../techniques/sourceFree/withoutSource.js'
+import { textNetworkInputs } from '../techniques/texts/inputs.js'
+import { textSource } from '../techniques/texts/source.js'
+import type { DataSource } from './adaptation/kinds.js'
+import { photoSource } from './images/pixels.js'
+import { prepareUnlabelledPhotos } from './images/unlabelled.js'
+import { type Model, modelOf } from './loadModel.js'
+import { logitsOnly } from './texts/logitsOnly.js'
+import type { TextSource } from './texts/prepare.js'
+import { savedTokenizer } from './texts/savedTokenizer.js'
+import { prepareUnlabelledTexts } from './texts/unlabelled.js'
+import type { DataChoice } from './training/modality.js'
 
-export interface WithoutSourceOptions {
+export interface WithoutSourceOptions extends Partial<DataChoice> {
   /** @default 'shot' */
   readonly method?: 'shot' | undefined
   /** Blocks that train, counted from the classifier down; the classifier stays as it is. @default 2 */
@@ -14,19 +39,13 @@ export interface WithoutSourceOptions {
   readonly epochs?: number | undefined
   /** Samples a step. @default 64 */
   readonly batch?: number | undefined
-  /** Highest learning rate. @default 0.01 */
+  /** Learning rate at the start. @default 0.01 */
   readonly lr?: number | undefined
   /** @default 0 */
   readonly seed?: number | undefined
   /** @default the machine's cores */
   readonly threads?: number | undefined
   readonly signal?: AbortSignal | undefined
-}
-
-/** What a network says of the samples: features (N, D) where its head stands on one row a sample, and logits (N, C). */
-export interface SampleOutputs {
-  readonly logits: Matrix
-  readonly features: Matrix | undefined
 }
 
 export interface WithoutSourceResult {
@@ -44,14 +63,168 @@ export interface WithoutSourceResult {
   readonly drift: readonly number[]
 }
 
+/** With fewer, shares of classes and centroids are mostly chance. */
+const FEW = 30
+
 /**
- * Adapts the model in a folder to a target whose labels, where it has any, are not looked at.
+ * Adapts the model in a folder to a target whose labels, where it has any, are not looked at. The adapted network is kept unless its
+ * predictions speak against it. The same samples and seed give the same numbers.
  *
- * @throws UsageError where the target is of another kind than the model or has no samples; GraftError where the method cannot be
- * had for this network, saying why
+ * @throws UsageError where the target is of another kind than the model, or too small; GraftError where the method cannot be had for
+ * this network, saying why
  */
-export type AdaptWithoutSource = (
+export function adaptWithoutSource(
   folder: string,
-  target: ImageDataset | TextDataset,
-  options?: WithoutSourceOptions,
-) => Run<WithoutSourceResult>
+  target: DataSource,
+  options: WithoutSourceOptions = {},
+): Run<WithoutSourceResult> {
+  return startRun((context) => run(folder, target, options, context), { signal: options.signal })
+}
+
+async function run(
+  folder: string,
+  target: DataSource,
+  options: WithoutSourceOptions,
+  context: RunContext,
+): Promise<WithoutSourceResult> {
+  const { unfreeze = 2, epochs = 15, batch = 64, lr = 0.01, seed = 0, threads, signal = context.signal } = options
+  for (const [name, value] of Object.entries({ unfreeze, epochs, batch }))
+    if (!(Number.isInteger(value) && value >= 1))
+      throw new UsageError(`option "${name}" is ${value}; expected a whole number of at least 1.`)
+  const saved = await loadModelFolder(folder)
+  const random = new Random(seed, 'without source')
+  const read = await readTarget(saved, target, options, random, context)
+  const { source, inputs, ids } = read
+  if (ids.length < 2)
+    throw new UsageError(`The target has ${ids.length} samples that can be read; adapting takes more.`, {
+      remedy: 'Give samples from where the model will be used; a hundred say much more than ten.',
+    })
+  if (ids.length < FEW)
+    context.warn(`The target has ${ids.length} samples: what is learnt of so few may be chance.`, 'Give more of them.')
+  const { temperature } = saved.record
+  const engine = await openEngine({ signal, ...(threads === undefined ? {} : { threads }) })
+  try {
+    const network = openSavedNetwork({ model: logitsOnly(saved.model), inputs, temperature })
+    const found = await trainWithoutSource({
+      engine,
+      network,
+      target: source,
+      method: shot({ temperature }),
+      unfreeze,
+      settings: { epochs, batch, lr },
+      random,
+      context,
+    })
+    const kept = found.wrong === undefined ? 'adapted' : 'unadapted'
+    const why =
+      found.wrong === undefined
+        ? 'The adapted network is kept: nothing in its predictions speaks against it.'
+        : `The saved network is kept, for of the adapted one: ${found.wrong}.`
+    context.decide('network', kept, why)
+    return {
+      model: modelOf(kept === 'adapted' ? adaptedContents(saved, found.weights) : contentsOf(saved), { threads }),
+      kept,
+      reasons: [why],
+      ids,
+      unadapted: found.unadapted,
+      adapted: found.adapted,
+      drift: found.drift,
+    }
+  } finally {
+    await engine.close()
+  }
+}
+
+interface ReadTarget {
+  readonly source: SampleSource<SingleLabelTargets>
+  readonly inputs: readonly NetworkInput[]
+  readonly ids: readonly string[]
+}
+
+async function readTarget(
+  saved: LoadedModelFolder,
+  target: DataSource,
+  options: WithoutSourceOptions,
+  random: Random,
+  context: RunContext,
+): Promise<ReadTarget> {
+  const photos = saved.record.task === 'image-classification'
+  if (typeof target !== 'string' && (target.kind === 'texts') === photos)
+    throw new UsageError(
+      `The model in ${saved.folder} reads ${photos ? 'photos' : 'texts'}, and the target is ${photos ? 'texts' : 'photos'}.`,
+      { remedy: 'Give a target of the same kind.' },
+    )
+  const kind = saved.record.target ?? 'single-label'
+  if (kind !== 'single-label' && kind !== 'ordinal')
+    throw new UsageError(`The model in ${saved.folder} predicts ${String(kind)}; adapting needs one class a sample.`, {
+      remedy: 'Adapt a classifier.',
+    })
+  return photos
+    ? readPhotos(saved, target as Parameters<typeof prepareUnlabelledPhotos>[0], options, random, context)
+    : readTexts(saved, target as TextSource, options, context)
+}
+
+async function readPhotos(
+  { preprocessor, labels }: LoadedModelFolder,
+  target: Parameters<typeof prepareUnlabelledPhotos>[0],
+  { strict = false }: WithoutSourceOptions,
+  random: Random,
+  context: RunContext,
+): Promise<ReadTarget> {
+  const transform = imageTransform(preprocessor ?? {})
+  const { dataset } = await prepareUnlabelledPhotos(target, { strict }, context)
+  const { height, width } = transform
+  return {
+    source: unlabelledSource(photoSource(dataset.samples, labels, transform, random.fork('photos'), undefined), labels),
+    inputs: [{ name: PIXELS, type: 'float32', sample: [3, height, width] }],
+    ids: dataset.samples.map(({ id }) => id),
+  }
+}
+
+async function readTexts(
+  saved: LoadedModelFolder,
+  target: TextSource,
+  options: WithoutSourceOptions,
+  context: RunContext,
+): Promise<ReadTarget> {
+  const { tokenizer, maxLength } = savedTokenizer(saved)
+  const data = await prepareUnlabelledTexts(target, { strict: false, ...options } as DataChoice, context)
+  const texts = await tokenizeTexts(data.samples, tokenizer, { maxLength, signal: context.signal })
+  const names = logitsOnly(saved.model).graph.inputs.map(({ name }) => name)
+  const positions = Int32Array.from({ length: texts.length }, (_, i) => i)
+  const buckets = chooseBuckets(texts.lengths, maxLength)
+  return {
+    source: unlabelledSource(
+      textSource({ texts, targets: data.targets, positions, inputs: names, buckets }),
+      saved.labels,
+    ),
+    inputs: textNetworkInputs(names, maxLength),
+    ids: Array.from(positions, (i) => data.idOf(i)),
+  }
+}
+
+/** The same samples with the model's classes, none of them known. */
+function unlabelledSource(source: SampleSource, classes: readonly string[]): SampleSource<SingleLabelTargets> {
+  const labels = new Int32Array(source.length).fill(-1)
+  return { ...source, targets: { kind: 'single-label', classes, labels } }
+}
+
+function contentsOf(saved: LoadedModelFolder): Parameters<typeof modelOf>[0] {
+  const { format: _format, files: _files, ...record } = saved.record
+  return { ...saved, readme: `# ${record.backbone.name}\n`, record }
+}
+
+/** What was measured of the model before does not hold any more. */
+function adaptedContents(
+  saved: LoadedModelFolder,
+  weights: TrainedWithoutSource['weights'],
+): Parameters<typeof modelOf>[0] {
+  const model = withTrained(
+    withFloatWeights(saved.model, (name) => weights.has(name)),
+    weights,
+  )
+  const contents = contentsOf(saved)
+  const technique = `${contents.record.technique}, adapted without its source by SHOT`
+  const readme = `# ${technique}\n\nThe model was adapted to unlabelled samples (Liang, Hu and Feng 2020, arXiv:2002.08546); its classifier is the one before.\n`
+  return { ...contents, model, readme, record: { ...contents.record, technique, metrics: {} } }
+}

@@ -12,6 +12,7 @@ import { withOldAndNew } from '../../evaluate/oldAndNew.js'
 import { PIXELS } from '../../models/imageInput.js'
 import { type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
 import { floats } from '../../runtime/types.js'
+import { adaptStream } from '../adaptedStream.js'
 import { NetworkInWorker } from '../networkInWorker.js'
 import {
   type EvaluateOptions,
@@ -27,6 +28,7 @@ import {
   type Text,
   type TrainedModel,
 } from '../trainedModel.js'
+import { photoReader } from './stream.js'
 
 /** Figures of a classifier of photos. */
 export type PhotoEvaluation = ClassEvaluation & Pick<ModelEvaluation, 'split' | 'skipped'>
@@ -86,6 +88,7 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
     predict,
     predictAll,
     evaluate: (data, evaluation = {}) => evaluateModel(contents, network, data, evaluation),
+    adapt: (stream, how) => adaptStream(contents, photoReader(transform), options.threads, stream, how),
     save: (folder) => saveModelFolder(folder, contents),
     close: () => network.close(),
   }

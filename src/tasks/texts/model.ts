@@ -7,11 +7,12 @@ import type { TextItem } from '../../data/text/options.js'
 import { texts } from '../../data/text/texts.js'
 import type { SampleTable, TextDataset, TextSample } from '../../data/text/types.js'
 import { padTexts } from '../../data/tokenBatches.js'
-import { loadTokenizer, type Tokenizer, type Tokens } from '../../data/tokenizer.js'
+import type { Tokenizer, Tokens } from '../../data/tokenizer.js'
 import { withOldAndNew } from '../../evaluate/oldAndNew.js'
 import { type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
 import { throwIfAborted } from '../../techniques/run/aborted.js'
 import { textTensors } from '../../techniques/texts/inputs.js'
+import { adaptStream, type StreamReader } from '../adaptedStream.js'
 import { NetworkInWorker } from '../networkInWorker.js'
 import {
   type EvaluateOptions,
@@ -30,7 +31,9 @@ import {
 import { evaluateTargets, probabilitiesOf } from '../training/evaluateTargets.js'
 import { withTargetsOf } from './labels.js'
 import { logitsOnly } from './logitsOnly.js'
+import { savedTokenizer } from './savedTokenizer.js'
 import { namedWords, withWords } from './spans.js'
+import { textReader } from './stream.js'
 
 export interface TextModel extends TrainedModel {
   readonly kind: 'texts'
@@ -77,6 +80,13 @@ export function textModel(contents: ModelFolderContents, options: ModelOptions =
     predict,
     predictAll,
     evaluate: (data, evaluation = {}) => evaluateModel(contents, target, network, data, evaluation),
+    adapt(stream, how) {
+      if (target !== 'single-label' && target !== 'ordinal')
+        throw new UsageError(`Models adapt to a stream where a text has one class; this one is of ${target}.`, {
+          remedy: 'Use predict.',
+        })
+      return adaptStream(contents, network.reader, options.threads, stream, how)
+    },
     save: (folder) => saveModelFolder(folder, contents),
     close: () => network.close(),
   }
@@ -136,19 +146,20 @@ export class TextNetwork extends NetworkInWorker {
   readonly #words: boolean
 
   constructor(contents: ModelFolderContents, { threads, batch = BATCH }: ModelOptions) {
-    const { model, labels, files = {}, record } = contents
+    const { model, labels } = contents
     super(logitsOnly(model), threads)
-    const parsed = (name: string) => (files[name] === undefined ? undefined : JSON.parse(files[name]))
+    const { tokenizer, maxLength } = savedTokenizer(contents)
     this.#outputs = labels.length
     this.#inputs = model.graph.inputs.map(({ name }) => name)
-    this.#tokenizer = loadTokenizer({
-      tokenizer: files['tokenizer.json'] ?? '',
-      config: parsed('tokenizer_config.json'),
-      specialTokens: parsed('special_tokens_map.json'),
-    })
-    this.#maxLength = contents.maxLength ?? (typeof record.maxLength === 'number' ? record.maxLength : 512)
+    this.#tokenizer = tokenizer
+    this.#maxLength = maxLength
     this.#batch = batch
     this.#words = targetOf(contents) === 'token-labels'
+  }
+
+  get reader(): StreamReader {
+    const [tokenizer, maxLength, inputs] = [this.#tokenizer, this.#maxLength, this.#inputs]
+    return textReader({ tokenizer, maxLength, inputs, asSample: textSampleOf })
   }
 
   /** In the order of the samples. */

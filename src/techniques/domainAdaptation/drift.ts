@@ -16,10 +16,11 @@ export function predictionDrift(): TuningMethod {
     prepare: () => ({
       name: NAME,
       async epoch({ train, outputs, kept }) {
-        const target = train.domains?.find(({ labelled }) => !labelled)
+        // Without domains the samples are the target.
+        const target = train.domains === undefined ? train : train.domains.find(({ labelled }) => !labelled)?.source
         if (target === undefined) return {}
         const samples = watchedSamples(target.length)
-        const last = argmaxRows((await outputs(target.source, samples)).logits)
+        const last = argmaxRows((await outputs(target, samples)).logits)
         const shares = sharesOf(kept, last)
         return { last: floats([last.length], Float32Array.from(last)), shares: floats([shares.length], shares) }
       },

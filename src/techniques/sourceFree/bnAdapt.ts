@@ -4,7 +4,7 @@ import { AnsweringPrograms } from './forward.js'
 import { checkNeeds, type StreamMethod } from './method.js'
 
 export interface BnAdaptOptions {
-  /** N, the samples that the running statistics count for beside the batch's; 0 takes the batch's alone. @default 16 */
+  /** N, the samples that the running statistics count for beside the batch's; 0 takes the batch's alone. @default 256 */
   readonly prior?: number | undefined
 }
 
@@ -14,7 +14,7 @@ export interface BnAdaptOptions {
  * common corruptions by covariate shift adaptation", arXiv:2006.16971). No weight changes, nothing is kept between batches.
  */
 export function bnAdapt(options: BnAdaptOptions = {}): StreamMethod {
-  const { prior = 16 } = options
+  const { prior = 256 } = options
   if (!(prior >= 0)) throw new UsageError(`bn-adapt: prior is ${prior}; expected 0 samples or more.`)
   const method = {
     name: 'bn-adapt',

@@ -39,7 +39,7 @@ const KEPT = 0.9
  * taken from the first batches of the stream, at the saved weights.
  */
 export function eata(options: EataOptions = {}): StreamMethod {
-  const { optimizer = 'sgd', lr = 1e-3, prior = 16 } = options
+  const { optimizer = 'sgd', lr = 1e-3, prior = 256 } = options
   const { reliable = 0.4, distinct = 0.4, held = 1, calibration = 4 } = options
   checkNormOptions('eata', lr, prior)
   if (!(reliable > 0)) throw new UsageError(`eata: reliable is ${reliable}; expected above 0.`)

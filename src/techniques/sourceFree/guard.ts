@@ -2,7 +2,7 @@
  * The guard of a stream: decides from predictions alone whether a method may learn from a batch, and whether its answers are given
  * or those of the saved model. It holds no labels and no network.
  */
-import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
+import { argmaxRows, type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
 import { RecentRows } from './recentRows.js'
 
 /**
@@ -12,7 +12,7 @@ import { RecentRows } from './recentRows.js'
 export type Regime = 'mixed' | 'skewed' | 'any'
 
 export interface GuardOptions {
-  /** Samples that it looks back on. @default 128 */
+  /** Samples that it looks back on for how classes come, and twice what it judges a method by. @default 128 */
   readonly window?: number | undefined
   /** Samples that a method is watched for before its answers are given; twice as many after each time that it was stopped. @default 48 */
   readonly watched?: number | undefined
@@ -21,6 +21,12 @@ export interface GuardOptions {
    * methods that go wrong gather their predictions on few classes. @default 0.03
    */
   readonly gathering?: number | undefined
+  /**
+   * How sure the saved model may be, on average, of the predictions that the method changes: methods that help change doubtful ones.
+   *
+   * @default 0.7
+   */
+  readonly doubtful?: number | undefined
 }
 
 export interface Verdict {
@@ -39,8 +45,11 @@ const FEWEST = 3
 /** Mean predictions that are less even than this share of what is possible are those of few classes. */
 const EVEN = 0.75
 /** Standard deviations beyond which blocks differ by more than chance. */
-const SURELY = 2.5
-const CURRENT_SURELY = 3
+const SURELY = 4
+const CURRENT_SURELY = 5
+
+/** By so much the predictions have to be more doubtful that a method for skewed streams may change. */
+const SKEWED_LESS = 0.1
 
 const TRUSTED: Verdict = { trusted: true, reset: false, reason: undefined }
 
@@ -51,14 +60,16 @@ export class StreamGuard {
   readonly #plain: RecentRows
   readonly #adapted: RecentRows
   #watched = 0
+  /** Its answers have been given since it began. */
+  #given = false
   #stops = 0
 
-  constructor(regime: Regime, { window = 128, watched = 48, gathering = 0.03 }: GuardOptions = {}) {
+  constructor(regime: Regime, { window = 128, watched = 48, gathering = 0.03, doubtful = 0.7 }: GuardOptions = {}) {
     this.#regime = regime
-    this.#options = { window, watched, gathering }
+    this.#options = { window, watched, gathering, doubtful }
     this.#seen = new RecentRows(window)
-    this.#plain = new RecentRows(window)
-    this.#adapted = new RecentRows(window)
+    this.#plain = new RecentRows(window / 2)
+    this.#adapted = new RecentRows(window / 2)
   }
 
   /** Before the method sees a batch, of which the saved model says `logits`, (n, C). */
@@ -71,24 +82,36 @@ export class StreamGuard {
     if (skew === undefined)
       return this.#regime === 'mixed' ? TRUSTED : waiting('too few samples to tell how classes come')
     if (this.#regime === 'skewed') return skew.found ? TRUSTED : waiting('classes come mixed and evenly')
-    return skew.found ? this.#stop(skew.reason) : TRUSTED
+    if (!skew.found) return TRUSTED
+    // That is no fault of the method: it is not watched the longer for it.
+    this.#forget()
+    return { trusted: false, reset: true, reason: skew.reason }
   }
 
   /** After the method answered the batch. `collapsed`: what the method itself found wrong. */
   judge(plain: Matrix, adapted: Matrix, collapsed?: string): Verdict {
     if (collapsed !== undefined) return this.#stop(collapsed)
     if (adapted.data.some((v) => Number.isNaN(v))) return this.#stop('its predictions are not numbers')
-    if (this.#regime === 'skewed') return TRUSTED
     this.#plain.add(softmaxRows(plain))
     this.#adapted.add(softmaxRows(adapted))
     this.#watched += plain.rows
     if (this.#watched < this.#options.watched * 2 ** Math.min(this.#stops, 6)) return waiting('it is being watched')
-    const [before, after] = [this.#plain, this.#adapted].map(({ rows }) => entropyOfMean(rows as Matrix))
-    const limit = this.#options.gathering * Math.log(plain.columns)
-    if (before! - after! <= limit) return TRUSTED
-    return this.#stop(
-      `its predictions gather on few classes (entropy of their mean ${after!.toFixed(2)}, of the saved model's ${before!.toFixed(2)})`,
-    )
+    const wrong = this.#whatIsWrong()
+    if (wrong === undefined) {
+      this.#given = true
+      return TRUSTED
+    }
+    // What the stream cannot spoil is given time: its first answers stand on few samples.
+    return this.#regime === 'any' && !this.#given ? waiting(wrong) : this.#stop(wrong)
+  }
+
+  /** Of the last answers, by those of the saved model. */
+  #whatIsWrong(): string | undefined {
+    const { doubtful, gathering } = this.#options
+    const [saved, moved] = [this.#plain.rows as Matrix, this.#adapted.rows as Matrix]
+    if (this.#regime !== 'skewed') return whatIsWrong(saved, moved, { doubtful, gathering })
+    // Few classes are what they are made for; and they change much at once.
+    return whatIsWrong(saved, moved, { doubtful: doubtful - SKEWED_LESS, gathering: Number.POSITIVE_INFINITY })
   }
 
   /** As at the start of a stream. */
@@ -99,17 +122,40 @@ export class StreamGuard {
   }
 
   #stop(reason: string): Verdict {
-    // A stretch of the stream counts once, however long it is.
-    if (this.#watched > 0) this.#stops++
+    this.#stops++
     this.#forget()
     return { trusted: false, reset: true, reason }
   }
 
   #forget(): void {
     this.#watched = 0
+    this.#given = false
     this.#plain.clear()
     this.#adapted.clear()
   }
+}
+
+/**
+ * What speaks against predictions of an adapted model, by those of the saved one on the same samples: they gather on few classes, or
+ * change what the saved model is sure of.
+ *
+ * @param saved (N, C)
+ * @param moved (N, C)
+ * @returns a sentence's end, for a person; undefined where nothing does
+ */
+export function whatIsWrong(
+  saved: Matrix,
+  moved: Matrix,
+  { gathering = 0.03, doubtful = 0.7 }: Pick<GuardOptions, 'gathering' | 'doubtful'> = {},
+): string | undefined {
+  if (moved.data.some((v) => Number.isNaN(v))) return 'its predictions are not numbers'
+  const [before, after] = [entropyOfMean(saved), entropyOfMean(moved)]
+  if (before - after > gathering * Math.log(saved.columns))
+    return `its predictions gather on few classes (entropy of their mean ${after.toFixed(2)}, of the saved model's ${before.toFixed(2)})`
+  const sure = surenessOfChanged(saved, moved)
+  if (sure > doubtful)
+    return `it changes predictions that the saved model is sure of (their probability is ${sure.toFixed(2)} on average)`
+  return undefined
 }
 
 const waiting = (reason: string): Verdict => ({ trusted: false, reset: false, reason })
@@ -165,13 +211,24 @@ export function skewOf(probabilities: Matrix): { found: boolean; reason: string 
       found: true,
       reason: `the classes of the last ${BLOCK} samples are others than before (${last.toFixed(1)} times as far as chance explains)`,
     }
-  const even = entropyOf(all) / Math.log(Math.min(columns, rows))
-  if (even < EVEN)
-    return {
-      found: true,
-      reason: `few classes come (entropy of the mean prediction ${(100 * even).toFixed(0)} % of the possible)`,
-    }
+  const few = fewClasses(probabilities)
+  if (few !== undefined) return { found: true, reason: few }
   return { found: false, reason: '' }
+}
+
+/** What says that few classes come, by predictions (N, C); undefined where all do. */
+export function fewClasses(probabilities: Matrix): string | undefined {
+  const even = entropyOfMean(probabilities) / Math.log(Math.max(2, Math.min(probabilities.columns, probabilities.rows)))
+  if (even >= EVEN) return undefined
+  return `few classes come (entropy of the mean prediction ${(100 * even).toFixed(0)} % of the possible)`
+}
+
+/** The mean of the first predictions' largest probabilities where the second name another class; 0 where they never do. */
+function surenessOfChanged(saved: Matrix, moved: Matrix): number {
+  const [one, other] = [argmaxRows(saved), argmaxRows(moved)]
+  const changed = Array.from(one.keys()).filter((n) => one[n] !== other[n])
+  if (changed.length === 0) return 0
+  return changed.reduce((sum, n) => sum + row(saved, n)[one[n]!]!, 0) / changed.length
 }
 
 function meanRow(p: Matrix): Float64Array {

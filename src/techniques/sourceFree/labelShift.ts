@@ -31,7 +31,7 @@ export interface LabelShiftStreamOptions {
   readonly trained?: ArrayLike<number> | undefined
   /** Samples that each class is seen beforehand, so that no share becomes 0 on few samples. @default 1 */
   readonly smoothing?: number | undefined
-  /** Samples that the shares are estimated from: the last ones, those of the batch included. @default 32 */
+  /** Samples that the shares are estimated from: the last ones, those of the batch included; all of a larger batch. @default 16 */
   readonly window?: number | undefined
 }
 
@@ -44,7 +44,7 @@ const ROUNDS = 200
  * shares: the guard gives the corrected ones only where classes come together or few at a time.
  */
 export function labelShift(options: LabelShiftStreamOptions = {}): StreamMethod {
-  const { window = 32, smoothing = 1, trained } = options
+  const { window = 16, smoothing = 1, trained } = options
   if (!(window >= 1)) throw new UsageError(`label-shift: window is ${window}; expected at least 1 sample.`)
   if (!(smoothing >= 0)) throw new UsageError(`label-shift: smoothing is ${smoothing}; expected 0 or more.`)
   return {

@@ -33,7 +33,7 @@ const KEPT = 0.9
  * a batch.
  */
 export function sar(options: SarOptions = {}): StreamMethod {
-  const { optimizer = 'sgd', lr = 1e-3, prior = 16 } = options
+  const { optimizer = 'sgd', lr = 1e-3, prior = 256 } = options
   const { reliable = 0.4, rho = 0.05, recovery = 0.2 / Math.log(1000), frozen = 0.25 } = options
   checkNormOptions('sar', lr, prior)
   if (!(reliable > 0)) throw new UsageError(`sar: reliable is ${reliable}; expected above 0.`)
@@ -64,7 +64,7 @@ export function sar(options: SarOptions = {}): StreamMethod {
             return sarLoss(loss, reliable, loss.rows)
           },
         },
-        loss: (loss) => sarLoss(loss, reliable, loss.feed(RELIABLE, loss.g.shape(loss.rows))),
+        loss: (loss) => ({ loss: sarLoss(loss, reliable, loss.feed(RELIABLE, loss.g.shape(loss.rows))).loss }),
       })
       let mean: number | undefined
       return openWeights(weights, {

@@ -1,13 +1,12 @@
 /** SHOT on a stream: the feature extractor follows the target while the classifier stays. */
 import { UsageError } from '../../base/errors.js'
 import { softmaxRows } from '../../base/matrix.js'
-import { softmaxCrossEntropy } from '../../losses/crossEntropy.js'
-import { informationMaximisation } from '../../losses/domain/entropy.js'
 import { sgd } from '../../optim/optimizer.js'
 import { floats, type HostTensor } from '../../runtime/types.js'
 import { centroidLabels } from './centroids.js'
 import { checkNeeds, type OpenStreamMethod, type StreamContext, type StreamMethod } from './method.js'
 import { RecentRows } from './recentRows.js'
+import { shotObjective } from './shotTraining.js'
 import { checkNormOptions } from './tent.js'
 import { type StreamLoss, type StreamLossContext, StreamWeights } from './weights.js'
 
@@ -18,7 +17,7 @@ export interface ShotStreamOptions {
   readonly beta?: number | undefined
   /** Samples that the centroids are made of: the last ones, those of the batch included. @default 256 */
   readonly window?: number | undefined
-  /** As for tent. @default 16 */
+  /** As for tent. @default 256 */
   readonly prior?: number | undefined
 }
 
@@ -35,7 +34,7 @@ const TARGETS = 'graft.shot.targets'
  * come about equally often: leave the guard on. One pass forward and one step a batch.
  */
 export function shotStream(options: ShotStreamOptions = {}): StreamMethod {
-  const { lr = 1e-3, beta = 0.3, window = 256, prior = 16 } = options
+  const { lr = 1e-3, beta = 0.3, window = 256, prior = 256 } = options
   checkNormOptions('shot', lr, prior)
   if (!(beta >= 0)) throw new UsageError(`shot: beta is ${beta}; expected 0 or more.`)
   if (!(window >= 1)) throw new UsageError(`shot: window is ${window}; expected at least 1 sample.`)
@@ -86,9 +85,7 @@ export function shotStream(options: ShotStreamOptions = {}): StreamMethod {
 export function shotLoss({ g, logits, rows, feed }: StreamLossContext, beta: number): StreamLoss {
   const total = g.op('ReduceSum', [rows, g.ints([0])], { keepdims: { kind: 'int', value: 0 } })
   const mean = g.op('Div', [rows, total])
-  const information = informationMaximisation(g, logits, { weights: mean })
-  const labelled = softmaxCrossEntropy(g, logits, feed(TARGETS, g.shape(logits)), mean)
-  return { loss: g.op('Add', [information, g.op('Mul', [labelled, g.float(beta)])]) }
+  return { loss: shotObjective(g, logits, mean, feed(TARGETS, g.shape(logits)), beta) }
 }
 
 function oneHot(labels: ArrayLike<number>, classes: number, { batch }: StreamContext): HostTensor {

@@ -150,8 +150,9 @@ export class AdaptingNetwork {
   }
 
   #mayLearn(): boolean {
-    const { steps = Number.POSITIVE_INFINITY, millisecondsPerSample = Number.POSITIVE_INFINITY } = this.#options
-    return this.#status.steps < steps && this.#spent <= millisecondsPerSample * this.#status.samples
+    const { steps, millisecondsPerSample } = this.#options
+    if (steps !== undefined && this.#status.steps >= steps) return false
+    return millisecondsPerSample === undefined || this.#spent <= millisecondsPerSample * this.#status.samples
   }
 
   async #beginAnew(): Promise<void> {

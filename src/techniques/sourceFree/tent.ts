@@ -12,7 +12,7 @@ export interface NormStreamOptions {
   readonly lr?: number | undefined
   /**
    * Where the network has batch norm: samples that its running statistics count for beside the batch's. 0 takes the batch's alone,
-   * as the papers do on batches of 64 and more; small batches, or batches of one class, need some. @default 16
+   * as the papers do on batches of 64 and more; small batches, or batches of one class, need some. @default 256
    */
   readonly prior?: number | undefined
 }
@@ -23,7 +23,7 @@ export interface NormStreamOptions {
  * Adaptation by Entropy Minimization", arXiv:2006.10726). Under label shift it can collapse to few classes: leave the guard on.
  */
 export function tent(options: NormStreamOptions = {}): StreamMethod {
-  const { optimizer = 'adam', lr = 1e-3, prior = 16 } = options
+  const { optimizer = 'adam', lr = 1e-3, prior = 256 } = options
   checkNormOptions('tent', lr, prior)
   const method = {
     name: 'tent',
