@@ -295,7 +295,7 @@ test('what is said before training, and what is refused', () => {
   const early = base.map((label, i) => (i < 100 ? label : -1))
   assert.match(
     checkTasks([classes('one', base), classes('early', early)], split, NOUNS).join('\n'),
-    /early: no test text has a label of it/,
+    /early, no test text has a label of it/,
   )
   const rare = base.map((_, i) => (i === 3 ? 1 : 0))
   assert.match(
@@ -314,7 +314,7 @@ test('what is said before training, and what is refused', () => {
       split,
       NOUNS,
     ).join('\n'),
-    /few: only 9 texts have a label to train on/,
+    /few, only 9 texts have a label to train on/,
   )
   const constant = base.map(() => 1)
   assert.throws(

@@ -75,11 +75,11 @@ function fewLabels({ name, targets }: NamedTask, { one, many }: Nouns): string[]
         ? rowsOf(targets)
         : targets.labels.length
   if (count < FEW)
-    warnings.push(`${name}: only ${count} ${count === 1 ? `${one} has` : `${many} have`} a label to train on.`)
+    warnings.push(`${name}, only ${count} ${count === 1 ? `${one} has` : `${many} have`} a label to train on.`)
   if (targets.kind === 'number') return warnings
   const counts = classFrequencies(targets)
   const empty = targets.classes.filter((_, c) => counts[c] === 0)
-  if (empty.length > 0) warnings.push(`${name}: no training ${one} of ${list(empty)}, which will never be the answer.`)
+  if (empty.length > 0) warnings.push(`${name}, no training ${one} of ${list(empty)}, which will never be the answer.`)
   return warnings
 }
 
@@ -87,7 +87,7 @@ function unmeasured({ name, targets }: NamedTask, split: SplitResult, { one }: N
   return (['validation', 'test'] as const).flatMap((part) => {
     if (split[part].length === 0 || knownAmong(targets, split[part]).length > 0) return []
     const cost = part === 'test' ? 'it cannot be measured' : 'it has no say in which epoch is kept'
-    return [`${name}: no ${part} ${one} has a label of it, so that ${cost}.`]
+    return [`${name}, no ${part} ${one} has a label of it, so that ${cost}.`]
   })
 }
 

@@ -91,13 +91,18 @@ export class TaskLabels {
       const odd = this.#odd[i]!
       if (odd > 0)
         warnings.push(
-          `${name}: ${odd} ${odd === 1 ? `${nouns.one} has` : `${nouns.many} have`} something else than 0 and 1 in ${columns.join(', ')}: taken as not known.`,
+          `${name}, ${odd} ${odd === 1 ? `${nouns.one} has` : `${nouns.many} have`} something else than 0 and 1 in ${columns.join(', ')}: taken as not known.`,
         )
-      warnings.push(...[...found.warnings, ...taskWarnings(task, nouns)].map((warning) => `${name}: ${warning}`))
+      warnings.push(...[...found.warnings, ...taskWarnings(task, nouns)].map((warning) => about(name, warning)))
       return task
     })
     return { tasks, notes, warnings }
   }
+}
+
+/** A sentence as one on a task. */
+export function about(task: string, sentence: string): string {
+  return `${task}, ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`
 }
 
 /** Sentences on classes that are tiny, uneven or named almost alike, among the samples that the task knows. */
