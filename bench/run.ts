@@ -1,12 +1,13 @@
 /**
  * The benchmarks: `npm run bench -- [NAME...] [options]`.
  *
- * Names: step, feature-extraction (measured against PyTorch, and the default), text (the same, an hour), few-texts, accuracy, operators.
+ * Names: step, feature-extraction (measured against PyTorch, and the default), text (the same, an hour), few-texts, multitask (half an hour), accuracy, operators.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchAccuracy } from './accuracy.js'
 import { benchFeatureExtraction } from './featureExtraction.js'
+import { benchMultitask } from './multitask/index.js'
 import { benchOperators } from './operators.js'
 import { benchStep } from './step.js'
 import type { BenchSettings } from './support/settings.js'
@@ -19,17 +20,18 @@ const BENCHMARKS: Readonly<Record<string, (settings: BenchSettings) => Promise<v
   operators: benchOperators,
   text: benchText,
   'few-texts': benchFewTexts,
+  multitask: benchMultitask,
 }
 
 const USAGE = `usage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}]... [options]
   --markdown      tables in Markdown
-  --rounds N      how often each side runs, taking turns (5; of text at most 3, a seed each)
+  --rounds N      how often each side runs, taking turns (5; of text at most 3, a seed each; of multitask seeds)
   --steps N       timed steps in each process (9)
   --batch N       photos a step (16)
   --nets A,B      networks of step: efficientnet-lite0, mobilenet_v2, resnet18, resnet50 (efficientnet-lite0)
   --epochs N      epochs of PyTorch's tutorial job (10), of accuracy's fine-tuning (5) and of text (3)
   --threads N     threads for the arithmetic, on both sides (the machine's cores)
-  --data DIR      the folder that holds clothing, clothing-mini and sst2 (../shared/data)
+  --data DIR      the folder that holds clothing, clothing-mini, clothing-tasks, tweets and sst2 (../shared/data)
 PyTorch is run by GRAFT_PEERS_PYTHON, or by the environment that ../shared/peers/setup.sh makes.`
 
 function wholeNumber(text: string | undefined): number | undefined {

@@ -7,6 +7,7 @@ import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { softmaxRows } from '#graft/base/matrix.js'
 import { loadModel, type MultitaskResult, multitask, type RunEvent, resumeMultitask } from '#graft/index.js'
+import { readModel } from '#graft/onnx/reader.js'
 import { AbortedError } from '#graft/techniques/run/aborted.js'
 import { EXAMPLES, graft, objects } from '../support/graft.js'
 import { writeTinyBackbone } from '../support/tinyBackbone.js'
@@ -175,11 +176,25 @@ test('the file runs in plain onnxruntime, and transformers.js loads each task: a
   await session.release()
 })
 
-test('every weight, LoRA, and a main task with an auxiliary one', async () => {
+test('every weight, LoRA, tasks that part inside the network, experts; a main task with an auxiliary one', async () => {
   const ways = {
-    tuned: { technique: 'fine-tuning', epochs: 2, batch: 16, lr: 0.005 },
-    gradual: { technique: 'fine-tuning', schedule: 'gradual', epochs: 3, single: false },
-    lora: { technique: 'lora', adapter: 'lora(rank=2,targets=all-linear)', epochs: 2, single: false },
+    tuned: { technique: 'fine-tuning', epochs: 1, batch: 32, lr: 0.01 },
+    gradual: { technique: 'fine-tuning', schedule: 'gradual', epochs: 2, batch: 32, single: false },
+    lora: { technique: 'lora', adapter: 'lora(rank=2,targets=all-linear)', epochs: 1, batch: 32, single: false },
+    apart: {
+      technique: 'lora',
+      adapter: 'lora(rank=2,targets=all-linear)',
+      architecture: 'task-adapters',
+      epochs: 1,
+      single: false,
+    },
+    branches: { technique: 'fine-tuning', architecture: 'branches(blocks=1)', epochs: 1, single: false },
+    experts: {
+      architecture: 'mmoe(experts=2,hidden=8)',
+      sampling: 'temperature(value=2)',
+      weighting: 'pcgrad',
+      single: false,
+    },
   } as const
   for (const [name, way] of Object.entries(ways)) {
     const out = join(folder, name)
@@ -205,9 +220,9 @@ test('every weight, LoRA, and a main task with an auxiliary one', async () => {
     await evaluatesAsSaid(out, result, table)
     await result.model.close()
   }
-  const tuned = readFileSync(join(folder, 'tuned', 'onnx', 'model.onnx'))
-  const frozen = readFileSync(join(folder, 'features', 'onnx', 'model.onnx'))
-  assert.notEqual(tuned.length, frozen.length)
+  const weight = (path: string) =>
+    readModel(readFileSync(join(path, 'onnx', 'model.onnx'))).graph.initializers.get('up0')
+  assert.notDeepEqual(weight(join(folder, 'tuned')), weight(textBackbone), 'the backbone trains too')
 })
 
 test('another weighting is trained beside equal weights', async () => {
@@ -296,6 +311,8 @@ test('options that are wrong are refused by name, before anything is read', asyn
   await refused({ weighting: 'equl' }, /no weighting "equl"/)
   await refused({ weighting: 'equal(x=1)' }, /equal has no option "x"/)
   await refused({ architecture: 'soft' }, /no architecture "soft"/)
+  await refused({ architecture: 'branches' }, /does not go with --technique features/)
+  await refused({ sampling: 'temperature(value=0)' }, /expected a number above 0/)
   await refused({ main: ['mood'], auxiliary: ['mood'] }, /both main and auxiliary/)
   await refused({ tasks: ['mood', 'input_ids=:size'] }, /called as an input/)
   await refused({ data: join(folder, 'nothing.csv') }, /no such file/)

@@ -4,6 +4,8 @@ import { nearestName } from '../../base/nearest.js'
 import {
   alignedMtl,
   cagrad,
+  cgc,
+  crossStitch,
   dwa,
   equal,
   famo,
@@ -15,12 +17,15 @@ import {
   imtlG,
   imtlL,
   mgda,
+  mmoe,
   nashMtl,
   pcgrad,
+  ple,
   rlw,
   type StchOptions,
   stch,
   type TaskArchitecture,
+  type TaskSampling,
   type TaskWeighting,
   uncertainty,
   upgrad,
@@ -66,8 +71,60 @@ export const WEIGHTINGS: Entries<TaskWeighting> = {
   upgrad: { options: [], make: () => upgrad() },
 }
 
-export const ARCHITECTURES: Entries<TaskArchitecture> = {
+/** Tasks that part inside the backbone: what each of them has for itself. */
+export interface BackboneArchitecture {
+  readonly name: string
+  readonly title: string
+  readonly paper: string
+  readonly options: { readonly blocks?: number }
+  readonly own: 'blocks' | 'norms' | 'adapter'
+}
+
+export type ChosenArchitecture = TaskArchitecture | BackboneArchitecture
+
+export const ARCHITECTURES: Entries<ChosenArchitecture> = {
   'hard-sharing': entry(hardSharing, ['hidden', 'direct']),
+  'cross-stitch': entry(crossStitch, ['hidden', 'own', 'direct']),
+  mmoe: entry(mmoe, ['experts', 'hidden', 'direct']),
+  cgc: entry(cgc, ['shared', 'own', 'hidden', 'direct']),
+  ple: entry(ple, ['levels', 'shared', 'own', 'hidden', 'direct']),
+  branches: { options: ['blocks'], make: ({ blocks = 1 }) => branches(blocks) },
+  'task-norms': {
+    options: [],
+    make: () => ({ name: 'task-norms', title: 'Norms of its own a task', paper: '', options: {}, own: 'norms' }),
+  },
+  'task-adapters': {
+    options: [],
+    make: () => ({
+      name: 'task-adapters',
+      title: 'An adapter of its own a task',
+      paper: '',
+      options: {},
+      own: 'adapter',
+    }),
+  },
+}
+
+function branches(blocks: OptionValue): BackboneArchitecture {
+  if (typeof blocks !== 'number' || !Number.isInteger(blocks) || blocks < 1)
+    throw new UsageError(`branches: blocks is ${String(blocks)}; expected a whole number of at least 1.`)
+  const title = `Last ${blocks === 1 ? 'block' : `${blocks} blocks`} of its own a task`
+  return { name: 'branches', title, paper: '', options: { blocks }, own: 'blocks' }
+}
+
+/**
+ * How tasks share, for the technique that is to train.
+ *
+ * @throws UsageError where they part inside a backbone that stays as it is, or in adapters that there are none of
+ */
+export function architectureFor(text: string, technique: 'features' | 'fine-tuning' | 'lora'): ChosenArchitecture {
+  const found = named('architecture', ARCHITECTURES, text)
+  if (!('own' in found)) return found
+  const fits = technique === 'lora' ? found.own === 'adapter' : technique === 'fine-tuning' && found.own !== 'adapter'
+  if (fits) return found
+  throw new UsageError(`The architecture ${found.name} does not go with --technique ${technique}.`, {
+    remedy: `Choose --technique ${found.own === 'adapter' ? 'lora' : 'fine-tuning'}.`,
+  })
 }
 
 /** @throws UsageError for a name or an option that there is not */
@@ -75,9 +132,25 @@ export function weightingNamed(text: string): TaskWeighting {
   return named('weighting', WEIGHTINGS, text)
 }
 
-/** @throws UsageError for a name or an option that there is not */
-export function architectureNamed(text: string): TaskArchitecture {
-  return named('architecture', ARCHITECTURES, text)
+/**
+ * How often samples of each task are drawn: proportional, equal, temperature(value=2).
+ *
+ * @throws UsageError for another name or option
+ */
+export function samplingNamed(text: string): TaskSampling {
+  return named('sampling', SAMPLINGS, text)
+}
+
+const SAMPLINGS: Entries<TaskSampling> = {
+  proportional: { options: [], make: () => 'proportional' },
+  equal: { options: [], make: () => 'equal' },
+  temperature: {
+    options: ['value'],
+    make({ value = 2 }) {
+      if (typeof value === 'number' && value > 0) return { temperature: value }
+      throw new UsageError(`temperature: value is ${String(value)}; expected a number above 0.`)
+    },
+  },
 }
 
 function named<T>(what: string, entries: Entries<T>, text: string): T {

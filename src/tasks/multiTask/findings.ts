@@ -8,7 +8,8 @@ import type { ReportedCourse, ReportedSystem, ReportedTask } from '../../evaluat
 import { type DeltaMtl, deltaMtl } from '../../evaluate/multiTask/delta.js'
 import { figureOf, type TaskScores, taskScores } from '../../evaluate/multiTask/scores.js'
 import { linearLogits } from '../../techniques/featureExtraction/classifier.js'
-import type { StackedHead, TaskArchitecture, TaskWeighting } from '../../techniques/multiTask/index.js'
+import { gradientAffinity, type StackedHead, type TaskWeighting, taskGroups } from '../../techniques/multiTask/index.js'
+import type { ChosenArchitecture } from './choices.js'
 import { figuresOf } from './evaluateTasks.js'
 import { type TrainedTasks, testOf } from './systems.js'
 import { type TaskWorkspace, tasksAt } from './workspace.js'
@@ -33,8 +34,10 @@ export interface TaskFindings {
   readonly probeDelta: DeltaMtl | undefined
   readonly courses: readonly ReportedCourse[]
   readonly weighting: TaskWeighting
-  readonly architecture: TaskArchitecture
+  readonly architecture: ChosenArchitecture
   readonly gradientsOf: string
+  /** Tasks that the gradients would have learned together. */
+  readonly groups: readonly (readonly string[])[] | undefined
   readonly warnings: readonly string[]
 }
 
@@ -46,7 +49,7 @@ export interface Systems {
   /** What the saved network says of the test samples, all tasks side by side. */
   readonly saved: Matrix
   readonly weighting: TaskWeighting
-  readonly architecture: TaskArchitecture
+  readonly architecture: ChosenArchitecture
   readonly warnings: readonly string[]
 }
 
@@ -101,8 +104,18 @@ export function compareSystems(work: TaskWorkspace, systems: Systems): TaskFindi
       work.options.gradientsOf === 'parameters' || chosen.shared.network.representation === undefined
         ? 'the shared parameters'
         : 'what all tasks read',
+    groups: groupsOf(chosen, names),
     warnings: systems.warnings,
   }
+}
+
+/** Tasks above this are not divided into groups: there are too many ways. */
+const MOST_GROUPED = 10
+
+function groupsOf({ outcome }: TrainedTasks, names: readonly string[]): string[][] | undefined {
+  const affinity = gradientAffinity(outcome.history)
+  if (affinity.length === 0 || names.length > MOST_GROUPED) return undefined
+  return taskGroups(affinity).groups.map((group) => group.map((k) => names[k]!))
 }
 
 /** The tasks that both systems answer; undefined where there is none that counts. */

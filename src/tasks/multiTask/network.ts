@@ -1,11 +1,11 @@
 /** The network that several tasks share: small on cached features, or the same on the backbone, which then trains too. */
-import { InternalError } from '../../base/errors.js'
+import { InternalError, UsageError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
 import type { TaskTargets } from '../../data/targets.js'
 import { outputsOf } from '../../data/targets.js'
 import type { Model } from '../../graph/graph.js'
 import type { Tensor } from '../../graph/tensor.js'
-import { type AdapterMethod, type AppliedAdapter, applyAdapter } from '../../models/adapters/index.js'
+import { type AdapterMethod, type AppliedAdapter, applyAdapter, normTuning } from '../../models/adapters/index.js'
 import { withTrained } from '../../models/edit.js'
 import { stacked } from '../../models/taskOutputs.js'
 import { withFloatWeights } from '../../passes/floatWeights.js'
@@ -14,9 +14,10 @@ import type { LinearHead } from '../../techniques/featureExtraction/classifier.j
 import type { ObjectiveSettings } from '../../techniques/fineTuning/objective.js'
 import { headInScale } from '../../techniques/fineTuning/objective.js'
 import { objectiveFor } from '../../techniques/fineTuning/objectives/index.js'
-import type { TaskArchitecture, TaskNetwork } from '../../techniques/multiTask/index.js'
+import { branched, type TaskNetwork } from '../../techniques/multiTask/index.js'
 import type { Trunk } from '../training/modality.js'
 import { inputShapes } from '../training/trunk.js'
+import type { BackboneArchitecture, ChosenArchitecture } from './choices.js'
 
 /** A network of tasks, and the way back from what was trained to a graph from the backbone's inputs. */
 export interface SharedNetwork {
@@ -29,7 +30,7 @@ export interface SharedNetwork {
 
 export interface NetworkChoice {
   readonly trunk: Trunk
-  readonly architecture: TaskArchitecture
+  readonly architecture: ChosenArchitecture
   /** Of the training samples. */
   readonly targets: TaskTargets
   /** Heads in the tasks' own units, to begin with. */
@@ -57,7 +58,8 @@ export function onFeatures(choice: NetworkChoice): SharedNetwork {
 
 /** On the backbone itself: every layer trains, or the adapter that is asked for. */
 export function onBackbone(choice: NetworkChoice, adapter: AdapterMethod | undefined): SharedNetwork {
-  const { trunk, random } = choice
+  const { trunk, random, architecture } = choice
+  if ('own' in architecture) return parting(choice, architecture, adapter)
   const heads = built(choice)
   const [input] = heads.inputs
   if (input === undefined) throw new InternalError('a network of tasks has no input')
@@ -95,14 +97,52 @@ export function onBackbone(choice: NetworkChoice, adapter: AdapterMethod | undef
   }
 }
 
-function built({ trunk, architecture, targets, heads, random, settings }: NetworkChoice): TaskNetwork {
+/** Tasks that part inside the backbone: in its last blocks, its norms, or an adapter each. */
+function parting(
+  choice: NetworkChoice,
+  { own, options }: BackboneArchitecture,
+  adapter: AdapterMethod | undefined,
+): SharedNetwork {
+  const { trunk, random } = choice
+  const blocks = trunk.blocks.map((block) => [...block.parameters])
+  const method = own === 'adapter' ? adapter : own === 'norms' ? normTuning() : undefined
+  const applied =
+    method && applyAdapter(trunk.body.model, method, random.fork('adapter'), { shapes: inputShapes(trunk) })
+  const trained = own === 'adapter' && applied ? applied.trainable : blocks
+  const last = own === 'blocks' ? blocks.slice(-(options.blocks ?? 1)) : (applied?.trainable ?? [])
+  if (own === 'blocks' && (options.blocks ?? 1) > blocks.length)
+    throw new UsageError(`The backbone has ${blocks.length} blocks; branches asks for ${options.blocks}.`, {
+      remedy: 'See them with `graft inspect`.',
+    })
+  const names = new Set(last.flat())
+  const body = own === 'adapter' && applied ? applied.model : trunk.body.model
+  const parameters = new Set(trained.flat())
+  const network = branched({
+    ...ends(choice),
+    body: { model: withFloatWeights(body, (name) => parameters.has(name)), output: trunk.body.output },
+    inputs: trunk.inputs,
+    layers: trained,
+    own: (name) => names.has(name),
+  })
+  const model = (weights: Readonly<Record<string, HostTensor>>) => withTrained(network.model, tensors(weights))
+  return { network, trained: model, whole: (weights) => ({ model: model(weights), logits: network.taskLogits }) }
+}
+
+function built(choice: NetworkChoice): TaskNetwork {
+  const { architecture } = choice
+  if ('own' in architecture) throw new InternalError(`${architecture.name} stands on no features`)
+  return architecture.build(ends(choice))
+}
+
+/** What the tasks are, and where their heads begin. */
+function ends({ trunk, targets, heads, random, settings }: NetworkChoice) {
   const objective = objectiveFor(targets, settings)
-  return architecture.build({
+  return {
     width: trunk.point.width,
     tasks: targets.tasks.map(({ name, targets: own }) => ({ name, outputs: outputsOf(own) })),
     random: random.fork('network'),
     heads: heads.map((head, k) => inTrainingScale(head, objective.tasks?.[k]?.objective.scale)),
-  })
+  }
 }
 
 /** Numbers are learnt standardised. */

@@ -77,7 +77,7 @@ export const multitaskSchema = z.strictObject({
     .default('hard-sharing')
     .meta({
       description:
-        'how tasks share: hard-sharing(hidden=128), and on features also cross-stitch, mmoe, cgc and others; see the guide',
+        'how tasks share: hard-sharing(hidden=128), cross-stitch, mmoe, cgc, ple; inside a backbone that trains branches(blocks=1), task-norms, or task-adapters of LoRA',
       ...sharing,
     }),
   weighting: z

@@ -154,6 +154,7 @@ export function taskReport(work: TaskWorkspace, findings: TaskFindings, specs: r
     budget: options.single ? budgetText(options, findings.tasks.length, nouns.many) : undefined,
     courses: findings.courses,
     gradientsOf: findings.gradientsOf,
+    groups: findings.groups,
     warnings: [...findings.warnings, ...data.warnings].map(asWarning),
     data: {
       source,

@@ -22,7 +22,7 @@ import { fetching } from '../training/fetching.js'
 import { inFrame, type RunFrame } from '../training/frame.js'
 import type { Modality, PreparedData, Trunk } from '../training/modality.js'
 import { asSaved, assembled, checkAssembled, temperaturesOf } from './assemble.js'
-import { architectureNamed, weightingNamed } from './choices.js'
+import { architectureFor, samplingNamed, weightingNamed } from './choices.js'
 import { writeTasks } from './exportTasks.js'
 import { compareSystems, type TaskFindings } from './findings.js'
 import { type MultitaskOptions, type multitaskSchema, settledTasks } from './options.js'
@@ -58,7 +58,8 @@ export async function performMultitask(
 ): Promise<MultitaskOutcome> {
   // The cheap part first: a mistake in a name is told before thousands of samples are read.
   weightingNamed(parsed.weighting)
-  architectureNamed(parsed.architecture)
+  architectureFor(parsed.architecture, parsed.technique)
+  samplingNamed(parsed.sampling)
   const kind = parsed.task === 'auto' ? await kindOfTasks(source, specs) : parsed.task
   const { defaults } = kind === 'images' ? imageModality('') : textModality('')
   const options = settledTasks(parsed, defaults)
@@ -179,7 +180,7 @@ async function finish(
   context.phase('probe', 'Fitting a head for each task on frozen features')
   const heads = await watch.time('Classifier', () => probes(work))
   const weighting = weightingNamed(options.weighting)
-  const choice = { work, architecture: architectureNamed(options.architecture), heads }
+  const choice = { work, architecture: architectureFor(options.architecture, options.technique), heads }
   context.phase('fine-tuning', `Training ${targets.tasks.length} tasks together: ${weighting.title}`)
   const chosen = await watch.time('Shared network', () => trainShared(choice, weighting, 'checkpoint'))
   const plain =

@@ -16,14 +16,15 @@ import { targetsText } from '../../techniques/fineTuning/targets.js'
 import {
   equal,
   type StackedHead,
-  type TaskArchitecture,
   type TasksOutcome,
   type TaskWeighting,
   trainTasks,
+  withTaskSampling,
 } from '../../techniques/multiTask/index.js'
 import type { RunDirectory } from '../../techniques/run/directory.js'
 import { chooseMethods } from '../training/methods/table.js'
 import { columnsByTask } from './answers.js'
+import { type ChosenArchitecture, samplingNamed } from './choices.js'
 import { onBackbone, onFeatures, type SharedNetwork } from './network.js'
 import { sourceAt, type TaskWorkspace, tuningSettings } from './workspace.js'
 
@@ -41,7 +42,7 @@ export interface TrainedTasks {
 
 export interface SystemChoice {
   readonly work: TaskWorkspace
-  readonly architecture: TaskArchitecture
+  readonly architecture: ChosenArchitecture
   /** By task, in the order of the tasks: `linear` for tasks that learn together, `single` for one by itself. */
   readonly heads: readonly Pick<StackedHead, 'linear' | 'single'>[]
 }
@@ -82,7 +83,8 @@ async function trainOn(
   const settings = tuningSettings(options, epochs)
   const { tasks } = work.prepared.targets
   const own = random.fork('tasks', ...names)
-  const train = sourceAt(work, names, positions, own, true)
+  const source = sourceAt(work, names, positions, own, true)
+  const train = names.length > 1 ? withTaskSampling(source, samplingNamed(options.sampling)) : source
   const choice = {
     trunk,
     architecture,
@@ -116,6 +118,7 @@ async function trainOn(
         weighting: [weighting.name, weighting.options],
         architecture: [architecture.name, architecture.options],
         settings,
+        sampling: options.sampling,
       },
       train,
     ),

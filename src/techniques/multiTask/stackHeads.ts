@@ -147,10 +147,10 @@ async function fitTask(
     labels: own.labels.map((label) => present.indexOf(label)),
   }
   const { linear, outOfFold } = await fitHead(some, x, options)
-  const width = own.classes.length
+  const wide = linear && withClasses(linear, present, own.classes.length)
   return {
-    linear: linear && withClasses(linear, present, width),
-    outOfFold: inAll(outOfFold && { ...outOfFold, logits: spread(outOfFold.logits, present, width) }),
+    linear: wide,
+    outOfFold: inAll(wide && outOfFold && { ...outOfFold, logits: spread(outOfFold.logits, present, wide.bias) }),
   }
 }
 
@@ -165,14 +165,20 @@ function withClasses({ weight, bias }: LinearHead, present: readonly number[], c
   return wide
 }
 
-function spread(logits: Matrix, present: readonly number[], classes: number): Matrix {
+/**
+ * Logits with the classes that no sample has: what the head itself says of these, the same of every sample. Any other number would
+ * tell the samples that were held out from those that the head says the logits of.
+ */
+function spread(logits: Matrix, present: readonly number[], bias: Float32Array): Matrix {
+  const classes = bias.length
   if (present.length === classes) return logits
   const wide = matrix(logits.rows, classes)
-  wide.data.fill(logits.data.reduce((a, b) => Math.min(a, b), 0) - NEVER)
-  for (let i = 0; i < logits.rows; i++)
+  for (let i = 0; i < logits.rows; i++) {
+    row(wide, i).set(bias)
     present.forEach((label, c) => {
       wide.data[i * classes + label] = logits.data[i * present.length + c]!
     })
+  }
   return wide
 }
 
