@@ -48,6 +48,12 @@ async function serve(call: Call, output: Output, interrupts: Interrupts): Promis
       return (await import('./commands/evaluate.js')).run(call.options, context)
     case 'multitask':
       return (await import('./commands/multitask.js')).run(call.options, context)
+    case 'adapt':
+      return (await import('./commands/adapt.js')).run(call.options, context)
+    case 'shift':
+      return (await import('./commands/shift.js')).run(call.options, context)
+    case 'drift':
+      return (await import('./commands/drift.js')).run(call.options, context)
     case 'compare':
       return (await import('./commands/compare.js')).run(call.options, context)
     case 'soup':

@@ -18,3 +18,18 @@ export function byContent(contents: readonly string[]): number[] {
     return x < y ? -1 : x > y ? 1 : a - b
   })
 }
+
+/**
+ * Labels of samples that are named by their content.
+ *
+ * @param known content and label, an index into `classes`
+ * @param contents of the samples, (N)
+ */
+export function labelsByContent(
+  classes: readonly string[],
+  known: Iterable<readonly [content: string, label: number]>,
+  contents: readonly string[],
+): SampleLabels {
+  const labelOf = new Map(known)
+  return { classes, labels: Int32Array.from(contents, (content) => labelOf.get(content) ?? -1) }
+}

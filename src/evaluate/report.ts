@@ -2,6 +2,7 @@
  * The report of a run: one HTML page that holds everything it shows, reads without scripts, and asks the network for nothing
  * (its content policy forbids it to). One section a file in `report/`; a section without data is left out.
  */
+import { adaptation, adaptationHeadline, changes, maps } from './report/adaptation.js'
 import { benefits } from './report/benefits.js'
 import { calibration } from './report/calibration.js'
 import { candidates } from './report/candidates.js'
@@ -10,6 +11,7 @@ import { confusion } from './report/confusion.js'
 import { curves } from './report/curves.js'
 import type { ReportData } from './report/data.js'
 import { dataSummary, skipped } from './report/dataSummary.js'
+import { drift } from './report/drift.js'
 import { headline } from './report/headline.js'
 import { type Html, html } from './report/html.js'
 import { labelErrors, mistakes } from './report/mistakes.js'
@@ -18,13 +20,22 @@ import { type Section, section } from './report/parts.js'
 import { reproduction } from './report/reproduction.js'
 import { resources } from './report/resources.js'
 import { scatter } from './report/scatter.js'
+import { shift } from './report/shift.js'
 import { warnings } from './report/warnings.js'
 
+export type * from './report/adaptationData.js'
 export type * from './report/data.js'
+export type * from './report/driftData.js'
+export type * from './report/shiftData.js'
 
 const SECTIONS: readonly (readonly [id: string, title: string, body: (data: ReportData) => Html | undefined])[] = [
   ['warnings', 'Before you trust these figures', warnings],
   ['candidates', 'What was tried', candidates],
+  ['adaptation', 'Chosen without labels', adaptation],
+  ['changes', 'What changed on the target', changes],
+  ['shift', 'How the target differs', shift],
+  ['drift', 'Does it still look the same?', drift],
+  ['maps', 'Both domains in one map', maps],
   ['benefits', 'What transfer bought you', benefits],
   ['numbers', 'Predicted and true', scatter],
   ['classes', 'Class by class', classes],
@@ -51,7 +62,7 @@ export function renderReport(data: ReportData): string {
     html`<header>
 <h1><bdi>${data.title}</bdi></h1>
 <p class="lead">${data.summary}</p>
-${headline(data)}
+${adaptationHeadline(data) ?? headline(data)}
 ${sections.length > 1 && html`<nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>`}
 </header>
 <main>

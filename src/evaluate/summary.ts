@@ -220,7 +220,7 @@ function remarks({ warnings = [], labelErrors, skipped, nouns, truncation }: Rep
 }
 
 /** Rows in aligned columns: the first to the left, the others to the right unless told otherwise. */
-function columns(rows: readonly (readonly string[])[], others: 'left' | 'right' = 'right'): string[] {
+export function columns(rows: readonly (readonly string[])[], others: 'left' | 'right' = 'right'): string[] {
   const widths = (rows[0] ?? []).map((_, c) => Math.max(...rows.map((cells) => width(cells[c] ?? ''))))
   return rows.map((cells) =>
     cells

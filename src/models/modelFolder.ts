@@ -8,6 +8,7 @@ import {
   fileStatus,
   makeDirectory,
   paths,
+  readFileBytes,
   readFileText,
   removeFile,
   renameFile,
@@ -28,6 +29,8 @@ import { withVariants } from './variantCard.js'
 export const MODEL_FILE = 'onnx/model.onnx'
 /** Beside it where one file cannot hold the model, under the name that Hugging Face's tools give it. */
 export const DATA_FILE = 'onnx/model.onnx_data'
+/** What the model remembers of the features it was trained on. */
+export const STATISTICS_FILE = 'statistics.safetensors'
 const STAGING = '.graft-new'
 const COMMIT = '.graft-commit.json'
 const RECORD = 'graft.json'
@@ -76,6 +79,8 @@ export interface LoadedModelFolder {
   /** For texts: the tokenizer's files. */
   readonly files: Readonly<Record<string, string>>
   readonly record: GraftRecord
+  /** {@link STATISTICS_FILE}, where the model has one. */
+  readonly extra: Readonly<Record<string, Uint8Array>>
   /** SHA-256 of the model file, and of the file of its tensors where there is one. */
   readonly sha256: string
   readonly licence: Licence | undefined
@@ -340,6 +345,7 @@ export async function loadModelFolder(folder: string): Promise<LoadedModelFolder
     preprocessor,
     files: tokenizer,
     record,
+    extra: await readStatisticsFile(folder, record),
     sha256: await hash(),
     licence: await readLicence(folder),
   }
@@ -359,6 +365,13 @@ function widthOf({ graph }: Model, { tasks }: GraftRecord, folder: string): numb
         { remedy: 'Copy the model folder again as a whole.' },
       )
   return tasks.reduce((sum, { labels }) => sum + labels.length, 0)
+}
+
+async function readStatisticsFile(folder: string, { files }: GraftRecord): Promise<LoadedModelFolder['extra']> {
+  const path = paths.join(folder, STATISTICS_FILE)
+  return files[STATISTICS_FILE] === undefined || !(await exists(path))
+    ? {}
+    : { [STATISTICS_FILE]: await readFileBytes(path) }
 }
 
 /** The files that make a tokenizer, for Python and for transformers.js. */

@@ -1,5 +1,6 @@
 /** The schemas of all verbs for photos. Flags, help, run files and docs are made from these. */
 import { z } from 'zod'
+import { adaptSchema, driftSchema, shiftSchema } from './adaptation/options.js'
 import { compareSchema } from './compare/options.js'
 import { trainSchema } from './training/trainOptions.js'
 
@@ -142,6 +143,9 @@ export const VERBS = Object.freeze({
   train: { schema: trainSchema, summary: 'make a model from photos or texts' },
   predict: { schema: predictSchema, summary: 'classify photos or texts with a model' },
   evaluate: { schema: evaluateSchema, summary: 'measure a model on labelled photos or texts' },
+  adapt: { schema: adaptSchema, summary: 'make a model for unlabelled data out of labelled data from elsewhere' },
+  shift: { schema: shiftSchema, summary: 'measure how far two sets of photos or texts differ' },
+  drift: { schema: driftSchema, summary: 'tell whether new data still look like what a model was trained on' },
   compare: { schema: compareSchema, summary: 'compare ways of training on your data' },
   soup: { schema: soupSchema, summary: 'average several models of one backbone into one' },
   rank: { schema: rankSchema, summary: 'compare backbones on your data' },

@@ -7,6 +7,9 @@ import type { Reliability, Temperature } from '../calibration.js'
 import type { Evaluation } from '../evaluation.js'
 import type { Difference, Interval } from '../intervals.js'
 import type { LabelCurve } from '../labelCurve.js'
+import type { AdaptationReport } from './adaptationData.js'
+import type { DriftReport } from './driftData.js'
+import type { ShiftReport } from './shiftData.js'
 
 /** A sample by its name (a path or line as the user knows it) with its small picture, or its text. */
 export interface Picture {
@@ -274,6 +277,12 @@ export interface ReportData {
   readonly skipped?: { readonly total: number; readonly items: readonly Skipped[] } | undefined
   readonly reproduction?: Reproduction | undefined
   readonly benefits?: Benefits | undefined
+  /** Of a model that was adapted to unlabelled samples. */
+  readonly adaptation?: AdaptationReport | undefined
+  /** How two domains differ. */
+  readonly shift?: ShiftReport | undefined
+  /** How new samples differ from what a model was trained on. */
+  readonly drift?: DriftReport | undefined
 }
 
 /** What samples are called in a report. */

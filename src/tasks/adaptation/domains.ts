@@ -177,7 +177,7 @@ function compare(sources: readonly SourceDomain[], target: Domain, { nouns }: Pi
 }
 
 /** The last parts of paths, as many as make them different. */
-function distinctNames(places: readonly string[]): string[] {
+export function distinctNames(places: readonly string[]): string[] {
   const short = places.map((place) => paths.base(place.replace(/[\\/]+$/, '')) || place)
   return short.map((name, i) => {
     if (short.indexOf(name) === i && short.lastIndexOf(name) === i) return name

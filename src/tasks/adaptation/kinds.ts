@@ -6,11 +6,11 @@ import type { RunContext } from '../../techniques/run/run.js'
 import { imageModality } from '../images/modality.js'
 import type { PreparedPhotos } from '../images/prepare.js'
 import type { ImageTrunk } from '../images/trunk.js'
-import { labelsOfPhotos, prepareUnlabelledPhotos } from '../images/unlabelled.js'
+import { labelsOfPhotos, prepareUnlabelledPhotos, someLabelsOfPhotos } from '../images/unlabelled.js'
 import { textModality } from '../texts/modality.js'
 import type { PreparedTexts } from '../texts/prepare.js'
 import type { TextTrunk } from '../texts/trunk.js'
-import { labelsOfTexts, prepareUnlabelledTexts } from '../texts/unlabelled.js'
+import { labelsOfTexts, prepareUnlabelledTexts, someLabelsOfTexts } from '../texts/unlabelled.js'
 import type { DataChoice, Modality, PreparedData, Trunk } from '../training/modality.js'
 
 /** Where samples come from: opened by `images()` or `texts()`, or what these would be given. */
@@ -22,18 +22,23 @@ export interface DomainKind<T extends Trunk, D extends PreparedData> {
   unlabelled(source: DataSource, options: DataChoice, context: RunContext): Promise<D>
   /** What a source says of samples that were read without labels. */
   labels(source: DataSource, data: D, options: DataChoice, signal: AbortSignal): Promise<SampleLabels>
+  /** What another source says of some of these samples, which it holds again. */
+  someLabels(source: DataSource, data: D, options: DataChoice, signal: AbortSignal): Promise<SampleLabels>
 }
 
 export const PHOTOS: DomainKind<ImageTrunk, PreparedPhotos> = {
   modality: (source) => imageModality(source as string | ImageDataset),
   unlabelled: (source, options, context) => prepareUnlabelledPhotos(source as string | ImageDataset, options, context),
   labels: (source, data, _, signal) => labelsOfPhotos(source as string | ImageDataset, data, signal),
+  someLabels: (source, data, _, signal) => someLabelsOfPhotos(source as string | ImageDataset, data, signal),
 }
 
 export const TEXTS: DomainKind<TextTrunk, PreparedTexts> = {
   modality: (source) => textModality(source as string | TextDataset),
   unlabelled: (source, options, context) => prepareUnlabelledTexts(source as string | TextDataset, options, context),
   labels: (source, data, options, signal) => labelsOfTexts(source as string | TextDataset, data, options, signal),
+  someLabels: (source, data, options, signal) =>
+    someLabelsOfTexts(source as string | TextDataset, data, options, signal),
 }
 
 /** What a source is called in messages. */

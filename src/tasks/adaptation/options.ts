@@ -80,6 +80,14 @@ export const adaptSchema = z.strictObject({
       placeholder: 'DATA',
       ...data,
     }),
+  labelUse: z
+    .enum(['score', 'train'])
+    .default('score')
+    .meta({
+      description:
+        'with --target-labels: score tells by them how many answers are right, with an interval; train learns from them too, after which they can tell nothing',
+      ...data,
+    }),
   overwrite: shape.overwrite,
   ...reading,
   method: z

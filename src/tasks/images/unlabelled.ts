@@ -4,7 +4,7 @@ import { GraftError } from '../../base/errors.js'
 import { images } from '../../data/images.js'
 import { scanPhotos, withoutUnreadable } from '../../data/scan.js'
 import type { ImageDataset } from '../../data/types.js'
-import { byContent, type SampleLabels } from '../../data/unlabelled.js'
+import { byContent, labelsByContent, type SampleLabels } from '../../data/unlabelled.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import type { PreparedPhotos } from './prepare.js'
 
@@ -69,4 +69,19 @@ export async function labelsOfPhotos(
     classes: opened.classes,
     labels: Int32Array.from(data.dataset.samples, (sample) => known.get(placeOf(sample)) ?? -1),
   }
+}
+
+/** The same by a source of its own that holds some of the photos again, in any place: told by their content. */
+export async function someLabelsOfPhotos(
+  source: string | ImageDataset,
+  data: PreparedPhotos,
+  signal: AbortSignal,
+): Promise<SampleLabels> {
+  const opened = typeof source === 'string' ? await images(source, { signal }) : source
+  const { contents } = await scanPhotos(opened.samples, { signal })
+  return labelsByContent(
+    opened.classes,
+    opened.samples.map(({ label }, i) => [contents[i]!, label] as const),
+    data.contents,
+  )
 }

@@ -5,7 +5,7 @@ import { textContent } from '../../data/text/fingerprint.js'
 import type { TextItem } from '../../data/text/options.js'
 import { texts } from '../../data/text/texts.js'
 import type { SampleTable, TextDataset, TextSample } from '../../data/text/types.js'
-import { byContent, type SampleLabels } from '../../data/unlabelled.js'
+import { byContent, labelsByContent, type SampleLabels } from '../../data/unlabelled.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import type { DataChoice } from '../training/modality.js'
 import { columnsOf, type PreparedTexts, type TextSource } from './prepare.js'
@@ -19,7 +19,7 @@ export async function prepareUnlabelledTexts(
   const { emit } = context
   const dataset = await opened(source, options, context)
   for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') emit({ type: 'skipped', id, reason })
-  const found = Array.from(dataset.samples, (sample) => sha256(textContent(sample)).slice(0, 40))
+  const found = Array.from(dataset.samples, contentOf)
   const order = byContent(found)
   const samples = reordered(dataset.samples, order)
   const contents = order.map((i) => found[i]!)
@@ -46,6 +46,29 @@ export async function labelsOfTexts(
   options: DataChoice,
   signal: AbortSignal,
 ): Promise<SampleLabels> {
+  const { dataset, targets } = await openLabelled(source, options, signal)
+  const known = new Map<string, number>()
+  let at = 0
+  for (const { id } of dataset.samples) known.set(id, targets.labels[at++]!)
+  return {
+    classes: targets.classes,
+    labels: Int32Array.from(data.contents, (_, position) => known.get(data.idOf(position)) ?? -1),
+  }
+}
+
+/** The same by a source of its own that holds some of the texts again: told by their content. */
+export async function someLabelsOfTexts(
+  source: TextSource,
+  data: PreparedTexts,
+  options: DataChoice,
+  signal: AbortSignal,
+): Promise<SampleLabels> {
+  const { dataset, targets } = await openLabelled(source, options, signal)
+  const known = Array.from(dataset.samples, (sample, i) => [contentOf(sample), targets.labels[i]!] as const)
+  return labelsByContent(targets.classes, known, data.contents)
+}
+
+async function openLabelled(source: TextSource, options: DataChoice, signal: AbortSignal) {
   const dataset =
     typeof source === 'string' || Array.isArray(source)
       ? await texts(source as string | readonly (TextItem | string)[], {
@@ -59,14 +82,10 @@ export async function labelsOfTexts(
     throw new UsageError(`${name}: these texts have no column with one class each, which scoring them needs.`, {
       remedy: 'Name the column with --label, or leave --evaluate out.',
     })
-  const known = new Map<string, number>()
-  let at = 0
-  for (const { id } of dataset.samples) known.set(id, targets.labels[at++]!)
-  return {
-    classes: targets.classes,
-    labels: Int32Array.from(data.contents, (_, position) => known.get(data.idOf(position)) ?? -1),
-  }
+  return { dataset, targets }
 }
+
+const contentOf = (sample: TextSample): string => sha256(textContent(sample)).slice(0, 40)
 
 async function opened(source: TextSource, options: DataChoice, context: RunContext): Promise<TextDataset> {
   if (typeof source !== 'string' && !Array.isArray(source)) return source as TextDataset

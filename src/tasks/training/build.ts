@@ -9,6 +9,7 @@ import { settleBackbone } from '../../models/place.js'
 import { checkEqual } from '../../techniques/fineTuning/checkEqual.js'
 import { inOwnUnit } from '../../techniques/fineTuning/objective.js'
 import { checkSettings } from '../../techniques/fineTuning/settings.js'
+import { statisticsFile } from '../statistics/collect.js'
 import { headModel, modelLogits, tunedModel } from './assemble.js'
 import { measureBenefits } from './benefits.js'
 import { type Choice, choose } from './choose.js'
@@ -118,6 +119,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
         context.emit({ type: 'metric', name, on, value, n: evaluation.n, low: interval.low, high: interval.high })
       }
   }
+  const statistics = await watch.time('Statistics', () => statisticsFile(work, model, choice))
   const found = judged ? await baselines(work, judged, choice.chosen.trained) : []
   let benefits: Benefits | undefined
   if (options.benefits && judged) {
@@ -146,6 +148,7 @@ export async function buildModel<T extends Trunk, D extends PreparedData>(
       judged,
       report,
       runFile: file,
+      statistics,
     },
   }
 }

@@ -20,6 +20,8 @@ export interface Finished {
   readonly judged: Judged | undefined
   readonly report: ReportData
   readonly runFile: RunFile
+  /** Of the features trained on, as a file; empty where there is none. */
+  readonly statistics: Readonly<Record<string, Uint8Array>>
 }
 
 /** Everything of the model folder. */
@@ -80,7 +82,11 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
       ...(temperature === undefined ? {} : { foldedTemperature: temperature }),
       versions: { 'graft-ml': VERSION, ...runtimeVersions() },
     },
-    extra: { 'run.json': `${JSON.stringify(finished.runFile, null, 2)}\n`, ...apart(work, finished) },
+    extra: {
+      'run.json': `${JSON.stringify(finished.runFile, null, 2)}\n`,
+      ...finished.statistics,
+      ...apart(work, finished),
+    },
   }
 }
 

@@ -1,0 +1,165 @@
+/** The findings of an adaptation in the form that the report, the terminal and the model card show. */
+import { cpuCount, systemName } from '#platform'
+import { argmaxRows, row, softmaxRows } from '../../base/matrix.js'
+import type { Random } from '../../base/random.js'
+import { VERSION } from '../../base/version.js'
+import type { AdaptationReport, ChangedAnswer, TitledMap } from '../../evaluate/report/adaptationData.js'
+import type { ReportData, Reproduction } from '../../evaluate/report/data.js'
+import { countsAt } from '../training/divide.js'
+import type { Stopwatch } from '../training/stopwatch.js'
+import type { Candidate } from './candidate.js'
+import type { AdaptationVerdict } from './choosing.js'
+import { changedShare } from './choosing.js'
+import type { Domains } from './domains.js'
+import type { Made } from './make.js'
+import { techniqueOf } from './output.js'
+import type { TargetScores } from './score.js'
+
+export interface Findings {
+  readonly domains: Domains
+  readonly made: Made
+  readonly verdict: AdaptationVerdict
+  readonly scores: (TargetScores & { readonly labels: string; readonly others: readonly string[] }) | undefined
+  readonly maps: readonly TitledMap[]
+  readonly distance: AdaptationReport['distance']
+  readonly reproduction: Reproduction
+  readonly threads: number
+  readonly watch: Stopwatch
+  readonly random: Random
+}
+
+/** Answers that changed and are shown, at most. */
+const EXAMPLES = 24
+
+export async function adaptationReport(findings: Findings): Promise<ReportData> {
+  const { domains, made, verdict, scores, watch, threads } = findings
+  const { sources, target, classes, modality } = domains
+  const { candidates } = made
+  const baseline = candidates[verdict.baseline]!
+  const chosen = candidates[verdict.chosen]!
+  const source = sources.map(({ name }) => name).join(' and ')
+  const faults = [...sources, target].flatMap(({ data }) => data.skipped.filter(({ kind }) => kind !== 'other-file'))
+  const adaptation: AdaptationReport = {
+    sources: sources.map(({ name }) => name),
+    target: target.name,
+    samples: {
+      source: sources.reduce((sum, { data }) => sum + data.length, 0),
+      target: target.data.length,
+    },
+    baseline: baseline.title,
+    chosen: chosen.title,
+    unchanged: chosen === baseline,
+    reasons: verdict.reasons,
+    agreement: verdict.agreement,
+    validators: verdict.validators,
+    candidates: candidates.map((candidate, i) => ({
+      name: candidate.name,
+      title: candidate.title,
+      paper: candidate.paper,
+      kept: candidate === chosen,
+      scores: verdict.scores[i]!,
+      rank: verdict.ranks[i],
+      refused: verdict.refused[i],
+      changed: changedShare(candidate, baseline),
+      seconds: candidate.seconds,
+      stepMs: candidate.stepMs,
+      accuracy: scores?.accuracies[i],
+    })),
+    failed: made.failed,
+    classes: classShares(domains, baseline, chosen, scores),
+    changed: await changedAnswers(domains, baseline, chosen),
+    maps: findings.maps,
+    distance: findings.distance,
+    ...(scores && {
+      truth: {
+        n: scores.n,
+        before: scores.accuracies[verdict.baseline]!,
+        after: scores.accuracies[verdict.chosen]!,
+        difference: scores.difference,
+        labels: scores.labels,
+        others: scores.others,
+      },
+    }),
+  }
+  return {
+    title: `${source} → ${target.name}`,
+    nouns: modality.nouns,
+    summary: `${techniqueOf(chosen)}. Learnt from labelled ${modality.nouns.many} of ${source}, for ${target.name}, whose ${modality.nouns.many} were read without labels.`,
+    footer: `graft-ml ${VERSION}`,
+    classes,
+    ...(scores && { evaluation: { ...scores.evaluation, split: `target (${scores.labels})` } }),
+    adaptation,
+    resources: {
+      phases: watch.phases(),
+      totalSeconds: watch.seconds(),
+      peakBytes: watch.peakBytes(),
+      threads,
+      machine: `${systemName()}, ${cpuCount()} cores`,
+    },
+    warnings: domains.warnings.map((text) => {
+      const end = text.indexOf(': ')
+      return end < 0 ? { title: text, detail: '' } : { title: text.slice(0, end), detail: text.slice(end + 2) }
+    }),
+    data: {
+      source: [...sources, target].map(({ data, name }) => data.origin ?? name).join(', '),
+      splits: [
+        ...sources.flatMap(({ name, data, train, heldOut }) => [
+          { name: `${name}, trains`, counts: countsAt(data.targets, train), total: train.length },
+          { name: `${name}, held out`, counts: countsAt(data.targets, heldOut), total: heldOut.length },
+        ]),
+        { name: `${target.name}, unlabelled`, counts: classes.map(() => 0), total: target.data.length },
+      ],
+    },
+    ...(faults.length > 0 && {
+      skipped: { total: faults.length, items: faults.slice(0, 100).map(({ id, reason }) => ({ name: id, reason })) },
+    }),
+    reproduction: findings.reproduction,
+  }
+}
+
+function classShares(
+  { sources, classes }: Domains,
+  baseline: Candidate,
+  chosen: Candidate,
+  scores: Findings['scores'],
+): AdaptationReport['classes'] {
+  const counts = classes.map(() => 0)
+  let known = 0
+  for (const { labels } of sources)
+    for (const label of labels)
+      if (label >= 0) {
+        counts[label]!++
+        known++
+      }
+  const shares = (candidate: Candidate) => {
+    const answers = argmaxRows(candidate.target.logits)
+    return classes.map((_, k) => answers.filter((answer) => answer === k).length / Math.max(1, answers.length))
+  }
+  const [before, after] = [shares(baseline), shares(chosen)]
+  return classes.map((_, k) => ({
+    source: counts[k]! / Math.max(1, known),
+    before: before[k]!,
+    after: after[k]!,
+    truth: scores?.shares[k],
+  }))
+}
+
+/** The surest of the new answers come first. */
+async function changedAnswers(
+  { target }: Domains,
+  baseline: Candidate,
+  chosen: Candidate,
+): Promise<AdaptationReport['changed']> {
+  const [before, after] = [argmaxRows(baseline.target.logits), argmaxRows(chosen.target.logits)]
+  const probabilities = softmaxRows(chosen.target.logits)
+  const found = Array.from(after.keys())
+    .filter((i) => before[i] !== after[i])
+    .map((i) => ({ position: i, before: before[i]!, after: after[i]!, confidence: row(probabilities, i)[after[i]!]! }))
+    .sort((a, b) => b.confidence - a.confidence || a.position - b.position)
+  const examples: ChangedAnswer[] = []
+  for (const { position, ...rest } of found.slice(0, EXAMPLES)) {
+    const picture = await target.feed.example(position).catch(() => ({ name: target.data.idOf(position) }))
+    examples.push({ ...picture, ...rest })
+  }
+  return { count: found.length, n: target.data.length, examples }
+}

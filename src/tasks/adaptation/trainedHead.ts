@@ -1,0 +1,97 @@
+/** Candidates that train a small head on cached features, by a method or by the source alone. */
+import { InternalError } from '../../base/errors.js'
+import { type Matrix, matrix } from '../../base/matrix.js'
+import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
+import { adaptFeatures, type AdaptedCandidate, type FeatureDomain } from '../../techniques/domainAdaptation/adapt.js'
+import type { TuningMethod } from '../../techniques/fineTuning/method.js'
+import type { RunContext } from '../../techniques/run/run.js'
+import type { HeadMaking } from './baselines.js'
+import type { Candidate } from './candidate.js'
+import type { Statistics } from './standardised.js'
+
+export interface HeadTraining extends HeadMaking {
+  readonly classNames: readonly string[]
+  readonly targetName: string
+  /** (N) of the target; -1 where a class is not known. Undefined: none is. */
+  readonly targetLabels: Int32Array | undefined
+  readonly settings: {
+    readonly hidden: number
+    readonly epochs: number | undefined
+    readonly batch: number | undefined
+    readonly lr: number | undefined
+  }
+  readonly context: RunContext
+}
+
+export interface HeadPlan {
+  readonly name: string
+  readonly title: string
+  readonly paper: string | undefined
+  readonly methods: readonly TuningMethod[]
+  readonly statistics: Statistics
+}
+
+export async function trainedHead(
+  { name, title, paper, methods, statistics }: HeadPlan,
+  training: HeadTraining,
+): Promise<Candidate> {
+  const { engine, classNames, features, targetName, targetLabels, random, context, settings } = training
+  const { epochs, lr, batch, hidden } = settings
+  const found = await adaptFeatures({
+    engine,
+    classes: classNames,
+    sources: featureDomains(training),
+    target: { name: targetName, features: features.target, ...(targetLabels && { labels: targetLabels }) },
+    methods,
+    name,
+    title,
+    standardise: statistics,
+    hidden,
+    ...(batch === undefined ? {} : { rows: batch }),
+    settings: { ...(epochs === undefined ? {} : { epochs }), ...(lr === undefined ? {} : { lr }) },
+    random,
+    context,
+  })
+  return {
+    name,
+    title,
+    paper,
+    kept: { kind: 'head', head: { affine: found.standardiser, layers: layersOf(found) } },
+    source: found.source,
+    train: found.train,
+    target: found.target,
+    drift: found.drift,
+    seconds: found.seconds,
+    stepMs: found.stepsMs,
+  }
+}
+
+/** The sources with their labels, which stand one source after the other. */
+function featureDomains({ features }: HeadMaking): FeatureDomain[] {
+  let [trained, held] = [0, 0]
+  return features.sources.map(({ name, train, heldOut }) => {
+    const labels = features.trainLabels.subarray(trained, (trained += train.rows))
+    const own = features.heldOutLabels.subarray(held, (held += heldOut.rows))
+    return { name, features: train, labels, ...(heldOut.rows > 0 && { heldOut: { features: heldOut, labels: own } }) }
+  })
+}
+
+/** A network of Gemm layers as linear heads: stored (from, to), kept (to, from). */
+function layersOf({ network, weights }: AdaptedCandidate): LinearHead[] {
+  return network.layers.map(([weightName = '', biasName = '']) => {
+    const weight = weights[weightName] ?? network.model.graph.initializers.get(weightName)
+    const bias = weights[biasName] ?? network.model.graph.initializers.get(biasName)
+    if (weight === undefined || bias === undefined) throw new InternalError(`the layer ${weightName} was not trained`)
+    const [from = 0, to = 0] = weight.dims
+    return {
+      weight: transposed({ rows: from, columns: to, data: weight.data as Float32Array }),
+      bias: Float32Array.from(bias.data as Float32Array),
+    }
+  })
+}
+
+function transposed({ rows, columns, data }: Matrix): Matrix {
+  const out = matrix(columns, rows)
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[j * rows + i] = data[i * columns + j]!
+  return out
+}

@@ -1,0 +1,217 @@
+/** Adapting from one place to another from end to end, on a tiny network of random weights. */
+import assert from 'node:assert/strict'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { env, pipeline } from '@huggingface/transformers'
+import { type AdaptDataOptions, adapt, images, loadModel, type RunEvent, resumeAdaptation } from '#graft/index.js'
+import { AbortedError } from '#graft/techniques/run/aborted.js'
+import { COLOURS, DAY, DUSK, writePhotos } from '../support/domains.js'
+import { writeTinyBackbone } from '../support/tinyBackbone.js'
+
+let folder: string
+let backbone: string
+let day: string
+let dusk: string
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'graft-adaptation-'))
+  process.env.GRAFT_CACHE = join(folder, 'cache')
+  backbone = writeTinyBackbone(join(folder, 'backbone'))
+  day = await writePhotos({ folder: join(folder, 'day'), light: DAY, each: 20, seed: 1 })
+  dusk = await writePhotos({ folder: join(folder, 'dusk'), light: DUSK, each: 15, seed: 2 })
+  env.allowRemoteModels = false
+  env.allowLocalModels = true
+  env.localModelPath = ''
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+const options = (given: Partial<AdaptDataOptions> = {}): AdaptDataOptions => ({
+  source: day,
+  target: dusk,
+  backbone,
+  threads: 1,
+  seed: 3,
+  epochs: 4,
+  batch: 16,
+  report: false,
+  ...given,
+})
+
+const bytesOf = (out: string) => readFileSync(join(out, 'onnx', 'model.onnx')).toString('hex')
+
+async function run(given: Partial<AdaptDataOptions>) {
+  const running = adapt(options(given))
+  const events: RunEvent[] = []
+  for await (const event of running) events.push(event)
+  return { events, ...(await running) }
+}
+
+async function refused(given: Partial<AdaptDataOptions>): Promise<string> {
+  const error = await adapt(options(given)).then(
+    () => undefined,
+    (reason: unknown) => reason as Error & { remedy?: string },
+  )
+  assert.ok(error !== undefined, 'it should be refused')
+  assert.ok(error.remedy !== undefined && error.remedy.length > 10, `${error.message} says what to do`)
+  return error.message
+}
+
+test('a model folder that says what was measured, here and in transformers.js; the report holds the choice', async () => {
+  const out = join(folder, 'model')
+  const { events, report, model } = await run({ out, report: true, evaluate: true })
+  assert.deepEqual(model.labels, [...COLOURS])
+  assert.equal(events.at(-1)?.type, 'done')
+  const found = report.adaptation!
+  assert.equal(found.candidates.filter(({ kept }) => kept).length, 1)
+  assert.equal(found.candidates[0]?.name, 'source-only')
+  assert.equal(found.samples.target, 45)
+  assert.ok(found.truth !== undefined && report.evaluation?.kind === 'classes')
+  assert.equal(found.truth.after.value, report.evaluation.accuracy)
+  assert.deepEqual(readdirSync(out).sort(), [
+    'README.md',
+    'config.json',
+    'graft.json',
+    'onnx',
+    'preprocessor_config.json',
+    'report.html',
+    'run.json',
+    'statistics.safetensors',
+  ])
+  const page = readFileSync(join(out, 'report.html'), 'utf8')
+  for (const title of ['Chosen without labels', 'What changed on the target', 'Both domains in one map'])
+    assert.ok(page.includes(title), title)
+  const loaded = await loadModel(out)
+  const measured = await loaded.evaluate(dusk, { split: 'all' })
+  assert.ok(measured.kind === 'classes')
+  assert.equal(measured.accuracy, report.evaluation.accuracy)
+  assert.ok(Math.abs(measured.logLoss - report.evaluation.logLoss) < 1e-4, 'the logits of the chosen candidate')
+  const classify = await pipeline('image-classification', out)
+  for (const name of COLOURS) {
+    const file = join(dusk, name, '0.png')
+    const theirs = (await classify(file, { top_k: 3 })) as { label: string; score: number }[]
+    for (const { label, score } of await loaded.predict(file)) {
+      const other = theirs.find((one) => one.label === label)
+      assert.ok(other && Math.abs(other.score - score) < 1e-4, `${label}: ${score} against ${other?.score}`)
+    }
+  }
+  await loaded.close()
+  await model.close()
+})
+
+test('other labels of the target change the score and nothing else', async () => {
+  // The same photos, each in the folder of the next class.
+  const turned = join(folder, 'turned')
+  for (const [k, name] of COLOURS.entries()) {
+    const to = join(turned, COLOURS[(k + 1) % 3]!)
+    mkdirSync(to, { recursive: true })
+    for (const file of readdirSync(join(dusk, name))) copyFileSync(join(dusk, name, file), join(to, `moved ${file}`))
+  }
+  const first = await run({ out: join(folder, 'as-it-is'), evaluate: true })
+  const second = await run({ out: join(folder, 'as-turned'), target: turned, evaluate: true })
+  const blind = await run({ out: join(folder, 'blind') })
+  assert.equal(bytesOf(join(folder, 'as-turned')), bytesOf(join(folder, 'as-it-is')))
+  assert.equal(bytesOf(join(folder, 'blind')), bytesOf(join(folder, 'as-it-is')))
+  const told = ({ report }: typeof first) =>
+    report.adaptation!.candidates.map(({ name, scores, rank, changed, kept }) => ({ name, scores, rank, changed, kept }))
+  assert.deepEqual(told(second), told(first))
+  assert.deepEqual(told(blind), told(first))
+  assert.notEqual(second.report.adaptation!.truth!.after.value, first.report.adaptation!.truth!.after.value)
+  assert.equal(blind.report.adaptation!.truth, undefined)
+  assert.equal(blind.report.evaluation, undefined)
+})
+
+test('a few labelled samples of the target score by their content, wherever they lie', async () => {
+  const few = join(folder, 'few')
+  for (const name of COLOURS) {
+    mkdirSync(join(few, name), { recursive: true })
+    for (const i of [0, 1, 2, 3]) copyFileSync(join(dusk, name, `${i}.png`), join(few, name, `labelled-${i}.png`))
+  }
+  const { report } = await run({ targetLabels: few })
+  assert.equal(report.adaptation!.truth?.n, 12)
+  assert.match(report.adaptation!.truth.labels, /the labels of 12 of its photos/)
+  assert.match(await refused({ targetLabels: day }), /none of these photos is in dusk/)
+})
+
+test('a run that is stopped goes on to the same model', async () => {
+  const whole = join(folder, 'whole')
+  await run({ out: whole })
+  const out = join(folder, 'stopped')
+  const running = adapt(options({ out }))
+  await assert.rejects(
+    async () => {
+      for await (const event of running)
+        if (event.type === 'progress' && event.phase === 'fine-tuning' && event.done > 0) running.abort()
+    },
+    (error) => error instanceof AbortedError && error.resumeFrom === out,
+  )
+  assert.ok(existsSync(join(out, '.graft', 'candidate-0.safetensors')))
+  assert.ok(!existsSync(join(out, 'onnx')), 'nothing of the model lies there yet')
+  assert.match(await refused({ out }), /holds a run that was interrupted/)
+  await resumeAdaptation(out)
+  assert.equal(bytesOf(out), bytesOf(whole))
+  assert.ok(!existsSync(join(out, '.graft')))
+  assert.match(await refused({ out }), /holds a model already/)
+})
+
+test('several sources with unlike classes; names that differ by case are one class', async () => {
+  const noon = await writePhotos({
+    folder: join(folder, 'noon'),
+    light: { gain: 1.2, offset: 5 },
+    each: [12, 12, 0],
+    seed: 4,
+    names: ['Blue', 'green', 'red'],
+  })
+  rmSync(join(noon, 'red'), { recursive: true })
+  const { report, events } = await run({ source: [day, noon] })
+  assert.deepEqual(report.classes, [...COLOURS])
+  assert.deepEqual(report.adaptation!.sources, ['day', 'noon'])
+  const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+  assert.ok(warnings.some((text) => /The class red is in day only/.test(text)), warnings.join('\n'))
+  assert.ok(warnings.some((text) => /Blue differ/.test(text)), warnings.join('\n'))
+})
+
+test('bad input is refused with what to do, or told', async () => {
+  assert.match(await refused({ target: day }), /is both source and target/)
+  const copy = join(folder, 'copy')
+  for (const name of COLOURS) {
+    mkdirSync(join(copy, name), { recursive: true })
+    for (const file of readdirSync(join(day, name))) copyFileSync(join(day, name, file), join(copy, name, file))
+  }
+  assert.match(await refused({ target: copy }), /holds no photo that is not in day/)
+  mkdirSync(join(folder, 'empty'))
+  assert.match(await refused({ target: join(folder, 'empty') }), /neither photos nor texts; it holds no files/)
+  const texts = join(folder, 'texts.csv')
+  writeFileSync(texts, 'text,label\nIt was a good film today,good\nThe food was bad and dull,bad\n')
+  assert.match(await refused({ target: texts }), /holds photos, .*texts\.csv texts/)
+  const others = await writePhotos({
+    folder: join(folder, 'others'),
+    light: DUSK,
+    each: 12,
+    seed: 5,
+    names: ['cat', 'dog', 'owl'],
+  })
+  assert.match(await refused({ target: others, evaluate: true }), /share no class: cat, dog, owl there, blue, green, red here/)
+  assert.match(await refused({ source: [day, day] }), /given twice as a source/)
+  assert.match(await refused({ source: undefined }), /No source is given/)
+  assert.match(await refused({ method: 'magic' }), /magic/)
+})
+
+test('a tiny target of one class is warned of and adapted to without harm', async () => {
+  const lonely = await writePhotos({ folder: join(folder, 'lonely'), light: DUSK, each: [0, 9, 0], seed: 6 })
+  const { events, report } = await run({ target: lonely })
+  const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+  assert.ok(warnings.some((text) => /lonely holds 9 photos: too few/.test(text)), warnings.join('\n'))
+  assert.equal(report.adaptation!.samples.target, 9)
+})
+
+test('data in memory, and a target without folders', async () => {
+  const loose = join(folder, 'loose')
+  mkdirSync(loose)
+  for (const name of COLOURS)
+    for (const file of readdirSync(join(dusk, name))) copyFileSync(join(dusk, name, file), join(loose, `${name}-${file}`))
+  const opened = await images(day)
+  const { report } = await run({ source: opened, target: loose })
+  assert.equal(report.adaptation!.samples.target, 45)
+})
