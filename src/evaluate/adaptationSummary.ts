@@ -1,5 +1,6 @@
 /** What an adaptation brought, as plain lines for a terminal. */
 import { counted, duration, percent, percentInterval, points } from './format.js'
+import { gainText } from './report/adaptation.js'
 import { nounsOf, type ReportData } from './report/data.js'
 import { columns, type SummaryLine, visible } from './summary.js'
 
@@ -15,20 +16,20 @@ export function adaptationLines(data: ReportData): SummaryLine[] {
     : `Kept ${found.chosen}: ${counted(changed.count, 'answer')} of ${counted(changed.n, one, many)} of ${found.target} changed`
   lines.push({ kind: 'headline', text: visible(head) })
   lines.push(...found.reasons.map(text))
-  if (found.agreement !== undefined) lines.push(text(found.agreement))
+  lines.push(text(found.agreement))
   lines.push({ kind: 'blank', text: '' })
-  const ranked = candidates.some(({ rank }) => rank !== undefined)
+  const judged = candidates.some(({ expected }) => expected !== undefined)
   const rows = [
     [
       `Tried (* kept)`,
-      ...(ranked ? ['mean rank'] : []),
+      ...(judged ? ['expected gain'] : []),
       'changed',
       ...(truth === undefined ? [] : ['accuracy']),
       'time',
     ],
     ...candidates.map((row) => [
-      `${row.kept ? '*' : ' '} ${visible(row.title)}${row.refused === undefined ? '' : ' (refused)'}`,
-      ...(ranked ? [row.rank === undefined ? '-' : row.rank.toFixed(1)] : []),
+      `${row.kept ? '*' : ' '} ${visible(row.title)}`,
+      ...(judged ? [row.expected === undefined ? '-' : gainText(row.expected)] : []),
       percent(row.changed, 0),
       ...(truth === undefined ? [] : [row.accuracy === undefined ? '-' : percent(row.accuracy.value)]),
       duration(row.seconds),
@@ -36,8 +37,6 @@ export function adaptationLines(data: ReportData): SummaryLine[] {
   ]
   const [first, ...rest] = columns(rows)
   lines.push({ kind: 'heading', text: first! }, ...rest.map(text))
-  for (const { title, refused } of candidates)
-    if (refused !== undefined) lines.push(text(`Refused: ${title}: ${refused}`))
   if (truth !== undefined) {
     const { before, after, difference } = truth
     lines.push(

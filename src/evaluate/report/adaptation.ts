@@ -13,11 +13,16 @@ export function adaptation({ adaptation: found, nouns }: ReportData): Html | und
   const { candidates, validators } = found
   const some = (has: (row: AdaptedRow) => boolean) => candidates.some(has)
   return html`${found.reasons.map((reason) => html`<p>${reason}</p>`)}
-${found.agreement && html`<p>${found.agreement}</p>`}
 ${table(candidates, [
   { title: 'Method', cell: (row) => html`${named(row.title)}${row.kept && html` <span class="tag">kept</span>`}` },
-  ...(some((row) => row.rank !== undefined)
-    ? [{ title: 'Mean rank', numeric: true, cell: (row: AdaptedRow) => row.rank?.toFixed(1) }]
+  ...(some((row) => row.expected !== undefined)
+    ? [
+        {
+          title: html`Expected gain <small>(points, without labels)</small>`,
+          numeric: true,
+          cell: (row: AdaptedRow) => row.expected && gainText(row.expected),
+        },
+      ]
     : []),
   { title: 'Answers changed', numeric: true, cell: (row) => percent(row.changed, 0) },
   ...(some((row) => row.accuracy !== undefined)
@@ -40,17 +45,21 @@ ${table(candidates, [
         },
       ]
     : []),
-  ...(some((row) => row.refused !== undefined)
-    ? [{ title: 'Refused by the guard', cell: (row: AdaptedRow) => row.refused }]
+  ...(some((row) => row.doubts.length > 0)
+    ? [{ title: 'Why not', cell: (row: AdaptedRow) => html`<small>${row.doubts.join('; ')}</small>` }]
     : []),
 ])}
 ${
   validators.length > 0 &&
   html`<h3>By every validator</h3>
-<p class="note">Figures that need no label of the target; of each, higher is better. None of them is right everywhere, which is why none of them chooses alone.</p>
-${table(candidates, [
-  { title: 'Method', cell: (row) => html`${named(row.title)}${row.kept && html` <span class="tag">kept</span>`}` },
-  ...validators.map(({ title }, i) => ({ title, numeric: true, cell: (row: AdaptedRow) => scoreText(row.scores[i]) })),
+<p class="note">Figures that need no label of the target; of each, higher is better. None of them is right everywhere, which is why they are shown and do not choose. ${found.agreement}</p>
+${table(validators, [
+  { title: 'Validator', cell: (one) => one.title },
+  ...candidates.map((row) => ({
+    title: html`${named(row.name)}${row.kept && html` <span class="tag">kept</span>`}`,
+    numeric: true,
+    cell: (_: unknown, v: number) => scoreText(row.scores[v]),
+  })),
 ])}
 <details><summary>Where the methods and validators come from</summary><ul>${candidates
     .filter(({ paper }) => paper !== undefined)
@@ -60,6 +69,11 @@ ${table(candidates, [
 }
 ${found.failed.length > 0 && html`<p class="note">Not made: ${found.failed.map(({ title, reason }, i) => html`${i > 0 && '; '}${title} (${reason})`)}.</p>`}
 <p class="note">No label of the ${found.target} ${many} took part in this choice.</p>`
+}
+
+/** The least and the most that may be gained. */
+export function gainText({ low, high }: { readonly low: number; readonly high: number }): string {
+  return high - low < 0.0005 ? points(low) : `${points(low)} to ${points(high)}`
 }
 
 function scoreText(score: number | undefined): string | undefined {

@@ -17,10 +17,15 @@ export interface AdaptedRow {
   readonly kept: boolean
   /** In the order of the validators; undefined where one has nothing to judge by. */
   readonly scores: readonly (number | undefined)[]
-  /** Mean rank over the validators that choose, 1 the best; undefined where it takes no part. */
-  readonly rank?: number | undefined
-  /** Why the guard refuses it. */
-  readonly refused?: string | undefined
+  /**
+   * By how much it is expected to be right more often on the target than the source-only model, as a share: the least and the most
+   * over the readings that the target's features allow. Undefined where nothing can be said.
+   */
+  readonly expected?: Interval | undefined
+  /** By what the choice orders candidates, with its 90% interval; higher is better. */
+  readonly score?: (Interval & { readonly value: number }) | undefined
+  /** Why it may not be chosen; empty where it may. */
+  readonly doubts: readonly string[]
   /** Share of the target's samples that it answers otherwise than the source-only model. */
   readonly changed: number
   readonly seconds: number
@@ -81,8 +86,8 @@ export interface AdaptationReport {
   readonly unchanged: boolean
   /** Sentences: how the choice came about. */
   readonly reasons: readonly string[]
-  /** A sentence: how well the validators agree. */
-  readonly agreement: string | undefined
+  /** Sentences: how well the validators agree. */
+  readonly agreement: string
   readonly validators: readonly ValidatorTitle[]
   readonly candidates: readonly AdaptedRow[]
   readonly failed: readonly { readonly title: string; readonly reason: string }[]

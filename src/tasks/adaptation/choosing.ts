@@ -1,22 +1,57 @@
-/** Which candidate is kept: by several validators that need no label of the target, and a guard. */
-
+/** Which candidate is kept: by what needs no label of the target, and the guard. */
 import { argmaxRows, type Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
+import { type AdaptationChoice, type CandidateVerdict, chooseAdapted } from '../../evaluate/choice/index.js'
 import type { CandidateOutputs } from '../../evaluate/validators/index.js'
 import { SOURCE_ONLY } from './baselines.js'
 import type { Candidate } from './candidate.js'
 
 export interface Choosing {
   readonly candidates: readonly Candidate[]
+  /** Of the held-out samples of the sources, and of those trained on. */
   readonly heldOutLabels: Int32Array
   readonly trainLabels: Int32Array
-  /** One space in which to judge every candidate: held-out source and target. */
-  readonly common: { readonly source: Matrix; readonly target: Matrix }
+  /** Features from before any adaptation, rows as in the candidates' outputs. */
+  readonly inputs: { readonly heldOut: Matrix; readonly train: Matrix; readonly target: Matrix }
   readonly random: Random
 }
 
-/** What the validators are given: nothing that is known of the target's samples but the samples. */
-export function outputsFor({ candidates, heldOutLabels, trainLabels }: Choosing): CandidateOutputs[] {
+/** The choice; arrays by candidate. */
+export interface AdaptationVerdict {
+  readonly baseline: number
+  readonly chosen: number
+  readonly choice: AdaptationChoice
+  readonly verdicts: readonly CandidateVerdict[]
+  /** By validator, in the order of the columns; undefined where there is nothing to judge by. */
+  readonly scores: readonly (readonly (number | undefined)[])[]
+}
+
+/** What is chosen by is given nothing that is known of the target's samples but the samples. */
+export function choose(choosing: Choosing): AdaptationVerdict {
+  const { candidates, trainLabels, inputs, random } = choosing
+  const choice = chooseAdapted(outputsFor(choosing), SOURCE_ONLY, {
+    random,
+    inputs: {
+      source: inputs.heldOut,
+      train: { features: inputs.train, labels: trainLabels },
+      target: inputs.target,
+    },
+  })
+  const at = (name: string) => candidates.findIndex((candidate) => candidate.name === name)
+  const { validators } = choice
+  return {
+    baseline: at(choice.baseline),
+    chosen: at(choice.chosen),
+    choice,
+    verdicts: choice.verdicts,
+    scores: candidates.map(({ name }) => {
+      const row = validators.candidates.indexOf(name)
+      return validators.columns.map(({ scores }) => (row < 0 ? undefined : scores[row]))
+    }),
+  }
+}
+
+function outputsFor({ candidates, heldOutLabels, trainLabels }: Choosing): CandidateOutputs[] {
   return candidates.map(({ name, source, train, target, drift }) => ({
     name,
     source: { ...source, labels: heldOutLabels },
@@ -34,38 +69,4 @@ export function changedShare(candidate: Candidate, baseline: Candidate): number 
     if (answer !== b[i]) changed++
   })
   return changed / Math.max(1, a.length)
-}
-
-export function baselineOf(candidates: readonly Candidate[]): number {
-  return candidates.findIndex(({ name }) => name === SOURCE_ONLY)
-}
-
-/** The choice as the report tells it; arrays by candidate. */
-export interface AdaptationVerdict {
-  readonly baseline: number
-  readonly chosen: number
-  /** Sentences. */
-  readonly reasons: readonly string[]
-  /** A sentence: how well the validators agree. */
-  readonly agreement: string | undefined
-  readonly validators: readonly { readonly name: string; readonly title: string; readonly paper: string }[]
-  readonly scores: readonly (readonly (number | undefined)[])[]
-  readonly ranks: readonly (number | undefined)[]
-  /** Why the guard refuses a candidate. */
-  readonly refused: readonly (string | undefined)[]
-}
-
-export function choose(choosing: Choosing): AdaptationVerdict {
-  const { candidates } = choosing
-  const baseline = baselineOf(candidates)
-  return {
-    baseline,
-    chosen: baseline,
-    reasons: ['PROVISIONAL'],
-    agreement: undefined,
-    validators: [],
-    scores: candidates.map(() => []),
-    ranks: candidates.map(() => undefined),
-    refused: candidates.map(() => undefined),
-  }
 }

@@ -3,7 +3,8 @@ import { cpuCount, systemName } from '#platform'
 import { argmaxRows, row, softmaxRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import { VERSION } from '../../base/version.js'
-import type { AdaptationReport, ChangedAnswer, TitledMap } from '../../evaluate/report/adaptationData.js'
+import type { CandidateVerdict } from '../../evaluate/choice/index.js'
+import type { AdaptationReport, AdaptedRow, ChangedAnswer, TitledMap } from '../../evaluate/report/adaptationData.js'
 import type { ReportData, Reproduction } from '../../evaluate/report/data.js'
 import { countsAt } from '../training/divide.js'
 import type { Stopwatch } from '../training/stopwatch.js'
@@ -49,17 +50,16 @@ export async function adaptationReport(findings: Findings): Promise<ReportData> 
     baseline: baseline.title,
     chosen: chosen.title,
     unchanged: chosen === baseline,
-    reasons: verdict.reasons,
-    agreement: verdict.agreement,
-    validators: verdict.validators,
+    reasons: reasonsOf(candidates, verdict),
+    agreement: agreementOf(verdict),
+    validators: verdict.choice.validators.columns.map(({ name, title, paper }) => ({ name, title, paper })),
     candidates: candidates.map((candidate, i) => ({
       name: candidate.name,
       title: candidate.title,
       paper: candidate.paper,
       kept: candidate === chosen,
       scores: verdict.scores[i]!,
-      rank: verdict.ranks[i],
-      refused: verdict.refused[i],
+      ...judgement(verdict.verdicts[i]),
       changed: changedShare(candidate, baseline),
       seconds: candidate.seconds,
       stepMs: candidate.stepMs,
@@ -115,6 +115,39 @@ export async function adaptationReport(findings: Findings): Promise<ReportData> 
     }),
     reproduction: findings.reproduction,
   }
+}
+
+/** What was found of a candidate without labels. */
+function judgement(verdict: CandidateVerdict | undefined): Pick<AdaptedRow, 'expected' | 'score' | 'doubts'> {
+  if (verdict?.evidence === undefined) return { doubts: verdict?.reasons ?? [] }
+  const { gains, score, interval } = verdict.evidence
+  const values = Object.values(gains)
+  return {
+    expected: { low: Math.min(...values), high: Math.max(...values) },
+    score: { value: score, ...interval },
+    doubts: verdict.reasons,
+  }
+}
+
+/** How the choice came about, candidates by their titles. */
+export function reasonsOf(candidates: readonly Candidate[], { choice }: AdaptationVerdict): string[] {
+  const { why, chosen, shift } = choice
+  const title = candidates.find(({ name }) => name === chosen)?.title ?? chosen
+  const told = why.startsWith(`${chosen} `) ? `${title}${why.slice(chosen.length)}` : why
+  if (shift === undefined) return [told]
+  const { found, mmd, energy } = shift
+  const p = `MMD p ${mmd.pValue.toFixed(3)}, energy test p ${energy.pValue.toFixed(3)}`
+  return [told, `Source and target ${found ? 'differ' : 'do not differ'} by more than chance (${p}).`]
+}
+
+function agreementOf({ choice: { validators, chosen } }: AdaptationVerdict): string {
+  const { agreement, warning, columns } = validators
+  const first = columns.filter(({ best }) => best === chosen).length
+  const counted = `${first} of ${columns.length} validators put the kept model first.`
+  if (warning !== undefined) return `${warning} ${counted}`
+  return agreement === undefined
+    ? counted
+    : `The validators agree fairly (Kendall's W ${agreement.toFixed(2)}). ${counted}`
 }
 
 function classShares(

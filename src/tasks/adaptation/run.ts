@@ -30,14 +30,14 @@ import type { Candidate } from './candidate.js'
 import { choose } from './choosing.js'
 import { type MatchedLabels, matchLabels } from './classes.js'
 import { type Domains, openDomains } from './domains.js'
-import { domainFeatures } from './extract.js'
+import { domainFeatures, stacked } from './extract.js'
 import { type DataSource, type DomainKind, nameOf } from './kinds.js'
 import { type Made, makeCandidates } from './make.js'
 import { domainMaps } from './maps.js'
 import type { AdaptOptions } from './options.js'
 import { folderContents } from './output.js'
 import { methodsFor, plannedHeads, plannedNetworks, plannedProbes } from './plan.js'
-import { adaptationReport, type Findings } from './reportData.js'
+import { adaptationReport, type Findings, reasonsOf } from './reportData.js'
 import { scoreTarget } from './score.js'
 import { type DomainFeatures, divided, standardisedFeatures } from './standardised.js'
 import type { HeadTraining } from './trainedHead.js'
@@ -182,18 +182,21 @@ async function adaptModel<T extends Trunk, D extends PreparedData>(
   ]
   const made = await watch.time('Candidates', () => makeCandidates(planned, key, directory, context))
   context.phase('evaluation', 'Choosing without labels')
-  const common = standardisedFeatures(features, 'domain')
   const verdict = await watch.time('Choice', async () =>
     choose({
       candidates: made.candidates,
       heldOutLabels: features.heldOutLabels,
       trainLabels: features.trainLabels,
-      common: { source: common.heldOut, target: common.target },
+      inputs: {
+        heldOut: stacked(features.sources.map(({ heldOut }) => heldOut)),
+        train: stacked(features.sources.map((source) => source.train)),
+        target: features.target,
+      },
       random: random.fork('choice'),
     }),
   )
   const chosen = made.candidates[verdict.chosen]!
-  context.decide('kept', chosen.title, verdict.reasons.join(' '))
+  context.decide('kept', chosen.title, reasonsOf(made.candidates, verdict).join(' '))
 
   const model = await watch.time('Assembling', () => assembled(base, domains, made, verdict.chosen))
   const scores = await scored(base, kind, data.target, domains, made, verdict)
