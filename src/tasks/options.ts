@@ -21,6 +21,22 @@ export const predictSchema = z.strictObject({
     positional: 'INPUT...',
   }),
   top: z.int().min(1).default(1).meta({ description: 'how many classes to name for each photo or text' }),
+  unknown: z.boolean().default(false).meta({
+    description: 'call what is unlike the training data unknown; thresholds were calibrated at training',
+  }),
+  unknownRate: z
+    .number()
+    .positive()
+    .lt(1)
+    .default(0.05)
+    .meta({
+      description: 'with --unknown: share of samples like the training data that may be called unknown',
+      placeholder: 'SHARE',
+    }),
+  unknownBy: z
+    .enum(['mahalanobis', 'nearest-neighbours', 'energy', 'max-softmax'])
+    .default('mahalanobis')
+    .meta({ description: 'with --unknown: what tells strange samples' }),
   text: trainSchema.shape.text,
   pair: trainSchema.shape.pair,
   encoding: trainSchema.shape.encoding,

@@ -8,6 +8,7 @@ import type { ImageDataset, SkippedFile } from '../data/types.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import type { ModelFolderContents } from '../models/modelFolder.js'
 import type { StreamOptions, StreamStatus } from '../techniques/sourceFree/stream.js'
+import type { Outlier, UnknownOptions } from './statistics/unknown.js'
 
 export interface Prediction {
   /** The class; of a number its name. */
@@ -30,12 +31,22 @@ export type Text = string | { readonly text: string; readonly pair?: string | un
 export interface PredictOptions {
   /** How many classes, the most probable first. @default all */
   readonly top?: number | undefined
+  /**
+   * Call samples that are unlike the training data unknown: as the first answer, before the classes. Thresholds were calibrated at
+   * training. Not for models of words or of several tasks. @default never
+   */
+  readonly unknown?: UnknownOptions | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** What became of one sample of many. */
 export type SampleResult =
-  | { readonly id: string; readonly predictions: readonly Prediction[] }
+  | {
+      readonly id: string
+      readonly predictions: readonly Prediction[]
+      /** Where unknown samples are asked for. */
+      readonly outlier?: Outlier
+    }
   | { readonly id: string; readonly error: GraftError }
 
 export interface EvaluateOptions {

@@ -39,17 +39,20 @@ async function predictPhotos(model: PhotoModel, options: Options, { signal }: Co
   const dataset = await images(given, { labels: false, strict: options.strict, signal })
   const piped = new Set(dataset.samples.flatMap(({ id, source }) => (typeof source === 'string' ? [] : [id])))
   for (const { id, kind, reason } of dataset.skipped) if (kind !== 'other-file') teller.failed(id, reason)
-  for await (const result of model.predictAll(dataset.samples, { top: options.top, signal }))
+  for await (const result of model.predictAll(dataset.samples, { top: options.top, signal, ...unknownOf(options) }))
     teller.tell(result, piped.has(result.id) ? '-' : result.id)
 }
 
 async function predictTexts(model: TextsModel, options: Options, { signal }: CommandContext, teller: Teller) {
   for await (const samples of textsOf(options, signal, teller)) {
     let at = 0
-    for await (const result of model.predictAll(samples, { top: options.top, signal }))
+    for await (const result of model.predictAll(samples, { top: options.top, signal, ...unknownOf(options) }))
       teller.tell(result, result.id, samples.at(at++)?.text)
   }
 }
+
+/** What is to be called unknown. */
+const unknownOf = ({ unknown, unknownRate: rate, unknownBy: by }: Options) => (unknown ? { unknown: { rate, by } } : {})
 
 /** Of each argument: a file's texts, the lines of standard input, or the text itself. */
 async function* textsOf(
@@ -120,7 +123,7 @@ class Teller {
       output.line(`${shown}: ${said.join(', ')}`)
       return
     }
-    const { predictions } = result
+    const { predictions, outlier } = result
     const [best] = predictions
     output.object({
       [this.#key]: name,
@@ -128,6 +131,7 @@ class Teller {
       label: best?.label,
       score: best?.score,
       top: predictions,
+      ...(outlier === undefined ? {} : { unknown: outlier.unknown, outlier }),
     })
     output.line(`${shown}: ${answerText(predictions)}`)
   }

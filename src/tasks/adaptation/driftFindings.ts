@@ -2,9 +2,10 @@
 import { percent } from '../../evaluate/format.js'
 import type { DriftReport } from '../../evaluate/report/driftData.js'
 import { type Drift, OUTLIER_SCORES, type OutlierScore } from '../../evaluate/shift/index.js'
+import { DEFAULT_SCORE } from '../statistics/unknown.js'
 
-/** By which samples are sorted: it needs no logits, and no shape of the classes. */
-export const SHOWN_SCORE: OutlierScore = 'nearest-neighbours'
+/** By which samples are sorted. */
+export const SHOWN_SCORE: OutlierScore = DEFAULT_SCORE
 
 export interface FarSample {
   readonly at: number

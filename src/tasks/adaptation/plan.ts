@@ -13,8 +13,8 @@ import { type NetworkPlan, type NetworkTraining, trainedNetwork } from './traine
  * itself each takes as long as a fine-tuning.
  */
 export const PORTFOLIO: Readonly<Record<'features' | 'network', readonly AdaptationName[]>> = {
-  features: ['coral', 'dann'],
-  network: ['coral'],
+  features: ['coral', 'dan', 'dsan', 'dann', 'cdan', 'mcc', 'information', 'bnm', 'atdoc'],
+  network: ['coral', 'mcc'],
 }
 
 /** The methods of a run. @throws UsageError for a name or an option that there is not */

@@ -50,7 +50,8 @@ export async function trainedHead(
     ...(batch === undefined ? {} : { rows: batch }),
     settings: { ...(epochs === undefined ? {} : { epochs }), ...(lr === undefined ? {} : { lr }) },
     random,
-    context,
+    // One of many: how far they all are is told by who makes them.
+    context: { signal: context.signal, warn: (message, remedy) => context.warn(`${title}: ${message}`, remedy) },
   })
   return {
     name,

@@ -14,6 +14,8 @@ import { type ModelFolderContents, saveModelFolder } from '../../models/modelFol
 import { floats } from '../../runtime/types.js'
 import { adaptStream } from '../adaptedStream.js'
 import { NetworkInWorker } from '../networkInWorker.js'
+import { withUnknown } from '../statistics/unknown.js'
+import { watched } from '../statistics/watched.js'
 import {
   type EvaluateOptions,
   type LabelledData,
@@ -53,17 +55,24 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
     })
   const transform = imageTransform(contents.preprocessor)
   const network = new PhotoNetwork(contents, transform, options)
+  const strange = watched(contents, (own) => new PhotoNetwork(own, transform, options))
   const labels = contents.labels
   async function* predictAll(
     samples: readonly ImageSample[],
-    { top, signal }: PredictOptions = {},
+    { top, unknown, signal }: PredictOptions = {},
   ): AsyncGenerator<SampleResult> {
-    for await (const found of photoRows(network, samples, signal)) {
-      if ('error' in found) yield found
-      else {
-        const probabilities = softmaxRows(found.logits, contents.record.temperature)
-        yield { id: found.id, predictions: ranked(row(probabilities, 0), labels, top) }
+    const asked = unknown === undefined ? undefined : strange.open(unknown)
+    for await (const found of photoRows(asked?.network ?? network, samples, signal)) {
+      if ('error' in found) {
+        yield found
+        continue
       }
+      const read = asked?.watch.read(found.logits)
+      const probabilities = softmaxRows(read?.logits ?? found.logits, contents.record.temperature)
+      const predictions = ranked(row(probabilities, 0), labels, top)
+      yield read === undefined
+        ? { id: found.id, predictions }
+        : { id: found.id, predictions: withUnknown(predictions, read.outlier, top), outlier: read.outlier }
     }
   }
   async function predict(photo: Photo | Text, options?: PredictOptions): Promise<Prediction[]>
@@ -90,7 +99,10 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
     evaluate: (data, evaluation = {}) => evaluateModel(contents, network, data, evaluation),
     adapt: (stream, how) => adaptStream(contents, photoReader(transform), options.threads, stream, how),
     save: (folder) => saveModelFolder(folder, contents),
-    close: () => network.close(),
+    async close() {
+      await network.close()
+      await strange.close()
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 /** A trained model of several tasks: one pass through the network answers all of them. */
-import type { GraftError } from '../../base/errors.js'
+import { type GraftError, UsageError } from '../../base/errors.js'
 import type { TaskItem } from '../../data/tasks/types.js'
 import type { SampleTable, TextSample } from '../../data/text/types.js'
 import type { ImageSample } from '../../data/types.js'
@@ -56,8 +56,12 @@ export function multiTaskModel<T extends TaskKinds = TaskKinds>(
   const rows = openRows(contents, tasks, options)
   async function* predictAll(
     samples: readonly ImageSample[] | SampleTable<TextSample>,
-    { top, signal }: PredictOptions = {},
+    { top, unknown, signal }: PredictOptions = {},
   ): AsyncGenerator<TaskResult<T>> {
+    if (unknown !== undefined)
+      throw new UsageError('A model of several tasks has no statistics to tell unknown samples by.', {
+        remedy: 'Leave --unknown out, or train a model of one task.',
+      })
     for await (const found of rows.run(samples, signal))
       yield 'error' in found ? found : { id: found.id, answers: answersOf(found.logits, tasks, top) as TaskAnswers<T> }
   }

@@ -14,6 +14,8 @@ import { throwIfAborted } from '../../techniques/run/aborted.js'
 import { textTensors } from '../../techniques/texts/inputs.js'
 import { adaptStream, type StreamReader } from '../adaptedStream.js'
 import { NetworkInWorker } from '../networkInWorker.js'
+import { withUnknown } from '../statistics/unknown.js'
+import { watched } from '../statistics/watched.js'
 import {
   type EvaluateOptions,
   type LabelledData,
@@ -49,14 +51,21 @@ const AHEAD = 64
 
 export function textModel(contents: ModelFolderContents, options: ModelOptions = {}): TextModel {
   const network = new TextNetwork(contents, options)
+  const strange = watched(contents, (own) => new TextNetwork(own, options))
   const { labels, record } = contents
   const target = targetOf(contents)
   async function* predictAll(
     samples: SampleTable<TextSample>,
-    { top, signal }: PredictOptions = {},
+    { top, unknown, signal }: PredictOptions = {},
   ): AsyncGenerator<SampleResult> {
-    for await (const { sample, logits, tokens } of network.run(samples, signal))
-      yield { id: sample.id, predictions: predictionsOf(sample, logits, tokens, { target, labels, top, record }) }
+    const asked = unknown === undefined ? undefined : strange.open(unknown)
+    for await (const { sample, logits, tokens } of (asked?.network ?? network).run(samples, signal)) {
+      const read = asked?.watch.read(logits)
+      const predictions = predictionsOf(sample, read?.logits ?? logits, tokens, { target, labels, top, record })
+      yield read === undefined
+        ? { id: sample.id, predictions }
+        : { id: sample.id, predictions: withUnknown(predictions, read.outlier, top), outlier: read.outlier }
+    }
   }
   async function predict(text: Photo | Text, options?: PredictOptions): Promise<Prediction[]>
   async function predict(given: readonly (Photo | Text)[], options?: PredictOptions): Promise<Prediction[][]>
@@ -88,7 +97,10 @@ export function textModel(contents: ModelFolderContents, options: ModelOptions =
       return adaptStream(contents, network.reader, options.threads, stream, how)
     },
     save: (folder) => saveModelFolder(folder, contents),
-    close: () => network.close(),
+    async close() {
+      await network.close()
+      await strange.close()
+    },
   }
 }
 
