@@ -94,6 +94,14 @@ export type { Parameter, ParameterRole } from './models/parameters.js'
 export type { Pooling } from './models/pooling.js'
 export type { HostTensor } from './runtime/types.js'
 export {
+  type AdaptDataOptions,
+  type AdaptResult,
+  adapt,
+  resumeAdaptation,
+} from './tasks/adaptation/adapt.js'
+export { type DriftDataOptions, type DriftResult, drift, type StrangeSample } from './tasks/adaptation/drift.js'
+export { type ShiftDataOptions, type ShiftResult, shift } from './tasks/adaptation/shift.js'
+export {
   type CheckedGradient,
   type CheckOptions,
   type CheckReport,
@@ -117,14 +125,6 @@ export type {
   TensorDescription,
   TrainingDescription,
 } from './tasks/anyModel/trainingFiles.js'
-export {
-  type AdaptDataOptions,
-  type AdaptResult,
-  adapt,
-  resumeAdaptation,
-} from './tasks/adaptation/adapt.js'
-export { type DriftDataOptions, type DriftResult, drift, type StrangeSample } from './tasks/adaptation/drift.js'
-export { type ShiftDataOptions, type ShiftResult, shift } from './tasks/adaptation/shift.js'
 export { type CompareOptions, type Comparison, compare } from './tasks/compare/compare.js'
 export type { ModelComparison } from './tasks/images/compareModels.js'
 export type { ImageModel, PhotoEvaluation, PhotoResult } from './tasks/images/model.js'

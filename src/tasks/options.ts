@@ -24,15 +24,10 @@ export const predictSchema = z.strictObject({
   unknown: z.boolean().default(false).meta({
     description: 'call what is unlike the training data unknown; thresholds were calibrated at training',
   }),
-  unknownRate: z
-    .number()
-    .positive()
-    .lt(1)
-    .default(0.05)
-    .meta({
-      description: 'with --unknown: share of samples like the training data that may be called unknown',
-      placeholder: 'SHARE',
-    }),
+  unknownRate: z.number().positive().lt(1).default(0.05).meta({
+    description: 'with --unknown: share of samples like the training data that may be called unknown',
+    placeholder: 'SHARE',
+  }),
   unknownBy: z
     .enum(['mahalanobis', 'nearest-neighbours', 'energy', 'max-softmax'])
     .default('mahalanobis')

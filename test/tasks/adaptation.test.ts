@@ -1,14 +1,35 @@
 /** Adapting from one place to another from end to end, on a tiny network of random weights. */
 import assert from 'node:assert/strict'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { env, pipeline } from '@huggingface/transformers'
-import { type AdaptDataOptions, adapt, images, loadModel, type RunEvent, resumeAdaptation } from '#graft/index.js'
+import {
+  type AdaptDataOptions,
+  adapt,
+  drift,
+  featureExtraction,
+  images,
+  loadModel,
+  type RunEvent,
+  resumeAdaptation,
+  shift,
+  transfer,
+} from '#graft/index.js'
 import { AbortedError } from '#graft/techniques/run/aborted.js'
 import { COLOURS, DAY, DUSK, writePhotos } from '../support/domains.js'
 import { writeTinyBackbone } from '../support/tinyBackbone.js'
+import { sentences, tinyTextBackbone } from '../support/tinyTextBackbone.js'
 
 let folder: string
 let backbone: string
@@ -33,6 +54,7 @@ const options = (given: Partial<AdaptDataOptions> = {}): AdaptDataOptions => ({
   backbone,
   threads: 1,
   seed: 3,
+  method: 'coral',
   epochs: 4,
   batch: 16,
   report: false,
@@ -60,7 +82,7 @@ async function refused(given: Partial<AdaptDataOptions>): Promise<string> {
 
 test('a model folder that says what was measured, here and in transformers.js; the report holds the choice', async () => {
   const out = join(folder, 'model')
-  const { events, report, model } = await run({ out, report: true, evaluate: true })
+  const { events, report, model } = await run({ out, report: true, evaluate: true, method: 'auto', epochs: 1 })
   assert.deepEqual(model.labels, [...COLOURS])
   assert.equal(events.at(-1)?.type, 'done')
   const found = report.adaptation!
@@ -114,7 +136,13 @@ test('other labels of the target change the score and nothing else', async () =>
   assert.equal(bytesOf(join(folder, 'as-turned')), bytesOf(join(folder, 'as-it-is')))
   assert.equal(bytesOf(join(folder, 'blind')), bytesOf(join(folder, 'as-it-is')))
   const told = ({ report }: typeof first) =>
-    report.adaptation!.candidates.map(({ name, scores, rank, changed, kept }) => ({ name, scores, rank, changed, kept }))
+    report.adaptation!.candidates.map(({ name, scores, expected, changed, kept }) => ({
+      name,
+      scores,
+      expected,
+      changed,
+      kept,
+    }))
   assert.deepEqual(told(second), told(first))
   assert.deepEqual(told(blind), told(first))
   assert.notEqual(second.report.adaptation!.truth!.after.value, first.report.adaptation!.truth!.after.value)
@@ -168,8 +196,14 @@ test('several sources with unlike classes; names that differ by case are one cla
   assert.deepEqual(report.classes, [...COLOURS])
   assert.deepEqual(report.adaptation!.sources, ['day', 'noon'])
   const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
-  assert.ok(warnings.some((text) => /The class red is in day only/.test(text)), warnings.join('\n'))
-  assert.ok(warnings.some((text) => /Blue differ/.test(text)), warnings.join('\n'))
+  assert.ok(
+    warnings.some((text) => /The class red is in day only/.test(text)),
+    warnings.join('\n'),
+  )
+  assert.ok(
+    warnings.some((text) => /Blue differ/.test(text)),
+    warnings.join('\n'),
+  )
 })
 
 test('bad input is refused with what to do, or told', async () => {
@@ -192,7 +226,10 @@ test('bad input is refused with what to do, or told', async () => {
     seed: 5,
     names: ['cat', 'dog', 'owl'],
   })
-  assert.match(await refused({ target: others, evaluate: true }), /share no class: cat, dog, owl there, blue, green, red here/)
+  assert.match(
+    await refused({ target: others, evaluate: true }),
+    /share no class: cat, dog, owl there, blue, green, red here/,
+  )
   assert.match(await refused({ source: [day, day] }), /given twice as a source/)
   assert.match(await refused({ source: undefined }), /No source is given/)
   assert.match(await refused({ method: 'magic' }), /magic/)
@@ -202,7 +239,10 @@ test('a tiny target of one class is warned of and adapted to without harm', asyn
   const lonely = await writePhotos({ folder: join(folder, 'lonely'), light: DUSK, each: [0, 9, 0], seed: 6 })
   const { events, report } = await run({ target: lonely })
   const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
-  assert.ok(warnings.some((text) => /lonely holds 9 photos: too few/.test(text)), warnings.join('\n'))
+  assert.ok(
+    warnings.some((text) => /lonely holds 9 photos: too few/.test(text)),
+    warnings.join('\n'),
+  )
   assert.equal(report.adaptation!.samples.target, 9)
 })
 
@@ -210,8 +250,103 @@ test('data in memory, and a target without folders', async () => {
   const loose = join(folder, 'loose')
   mkdirSync(loose)
   for (const name of COLOURS)
-    for (const file of readdirSync(join(dusk, name))) copyFileSync(join(dusk, name, file), join(loose, `${name}-${file}`))
+    for (const file of readdirSync(join(dusk, name)))
+      copyFileSync(join(dusk, name, file), join(loose, `${name}-${file}`))
   const opened = await images(day)
   const { report } = await run({ source: opened, target: loose })
   assert.equal(report.adaptation!.samples.target, 45)
+})
+
+test('two halves of one place do not differ, two places do; the page shows both', async () => {
+  const other = await writePhotos({ folder: join(folder, 'another day'), light: DAY, each: 20, seed: 9 })
+  const page = join(folder, 'shift.html')
+  const given = { backbone, threads: 1, permutations: 60 }
+  const alike = await shift({ source: day, target: other, ...given })
+  assert.equal(alike.shift.found, false)
+  const far = await shift({ source: day, target: dusk, out: page, ...given })
+  assert.equal(far.shift.found, true)
+  assert.ok(far.shift.proxyADistance.distance > alike.shift.proxyADistance.distance)
+  assert.deepEqual(far.classes, [...COLOURS])
+  assert.equal(far.report.shift?.classes.length, 3)
+  assert.match(readFileSync(page, 'utf8'), /Least like the source/)
+  await assert.rejects(async () => shift({ source: day, target: dusk, out: page, ...given }), /is there already/)
+})
+
+test('a saved model tells new photos that left its data, and calls strange ones unknown', async () => {
+  const out = join(folder, 'trained')
+  const trained = await transfer({
+    data: day,
+    backbone,
+    out,
+    threads: 1,
+    technique: featureExtraction(),
+    report: false,
+  })
+  await trained.model.close()
+  const same = await writePhotos({ folder: join(folder, 'same'), light: DAY, each: 12, seed: 11 })
+  const night = await writePhotos({
+    folder: join(folder, 'night'),
+    light: { gain: 0.15, offset: 0 },
+    each: 12,
+    seed: 12,
+  })
+  const page = join(folder, 'drift.html')
+  const calm = await drift({ model: out, data: same, threads: 1 })
+  assert.equal(calm.drift.found, false)
+  const alarm = await drift({ model: out, data: night, threads: 1, out: page, top: 5 })
+  assert.equal(alarm.drift.found, true)
+  assert.equal(alarm.strange.length, 5)
+  assert.ok(alarm.strange[0]!.score >= alarm.strange[4]!.score)
+  assert.match(readFileSync(page, 'utf8'), /Least like the training data/)
+  const model = await loadModel(out)
+  const unknownOf = async (place: string) => {
+    const answers = await model.predict(
+      COLOURS.flatMap((name) => [0, 1, 2, 3].map((i) => join(place, name, `${i}.png`))),
+      { unknown: { rate: 0.2 } },
+    )
+    return answers.filter(([first]) => first?.label === 'unknown').length
+  }
+  assert.ok((await unknownOf(same)) <= 5)
+  assert.equal(await unknownOf(night), 12)
+  const [plain] = await model.predict([join(night, 'red', '0.png')], { top: 1 })
+  assert.notEqual(plain?.[0]?.label, 'unknown', 'only where it is asked for')
+  const copy = join(folder, 'saved again')
+  await model.save(copy)
+  await model.close()
+  assert.ok(existsSync(join(copy, 'statistics.safetensors')), 'a copy remembers as well')
+  rmSync(join(copy, 'statistics.safetensors'))
+  await assert.rejects(async () => drift({ model: copy, data: same }), /says nothing of the data it was trained on/)
+})
+
+test('texts of one kind to texts of another', async () => {
+  const encoder = tinyTextBackbone(join(folder, 'encoder'))
+  const write = (name: string, from: number, change: (words: readonly string[]) => string) => {
+    const rows = sentences(from + 60).slice(from)
+    const lines = rows.map((one) => `${change(one.words)},${one.good >= one.bad ? 'positive' : 'negative'}`)
+    writeFileSync(join(folder, name), `text,label\n${lines.join('\n')}\n`)
+    return join(folder, name)
+  }
+  const plain = write('plain.csv', 0, (words) => words.join(' '))
+  const loud = write('loud.csv', 60, (words) => `${words.join(' ')} ! ! !`)
+  const out = join(folder, 'texts')
+  const { report, model } = await adapt({
+    source: plain,
+    target: loud,
+    backbone: encoder,
+    method: 'mcc',
+    epochs: 2,
+    threads: 1,
+    out,
+    evaluate: true,
+    report: false,
+  })
+  assert.equal(report.adaptation!.truth?.n, 60)
+  const measured = await model.evaluate(loud)
+  assert.ok(measured.kind === 'classes' && report.evaluation?.kind === 'classes')
+  assert.equal(measured.accuracy, report.evaluation.accuracy)
+  assert.ok(Math.abs(measured.logLoss - report.evaluation.logLoss) < 1e-4)
+  await model.close()
+  const classify = await pipeline('text-classification', out)
+  const [answer] = (await classify('the film was good today')) as { label: string }[]
+  assert.ok(['positive', 'negative'].includes(answer?.label ?? ''))
 })

@@ -21,6 +21,11 @@ export interface FeatureStatistics {
   readonly quantiles: Matrix
   /** Coordinates of samples drawn at random, (R, K + 1) with R at most 500. */
   readonly reservoir: Matrix
+  /**
+   * The same of samples that the axes were not found from, (R', K + 1): what incoming samples are tested against. Axes fit the samples
+   * they come from better than any others, however like these are.
+   */
+  readonly unseen: Matrix
   /** Means of the classes and their shared covariance, on K + 1 coordinates. */
   readonly gaussians: ClassGaussians
   /** Scores of samples that the above has not seen, ascending, at most 1,000 a score: what thresholds are read from. */
@@ -73,6 +78,10 @@ export function featureStatistics(input: StatisticsInput, options: { readonly ra
     reservoir: takeRows(coordinates, someIndices(coordinates.rows, RESERVOIR, random.fork('reservoir'))),
     gaussians: classGaussians(coordinates, kept.labels, classes),
   }
+  const unseen = takeRows(
+    calibration.features,
+    someIndices(calibration.features.rows, RESERVOIR, random.fork('unseen')),
+  )
   const some = someIndices(calibration.features.rows, CALIBRATION, random.fork('calibration'))
   const scores = outlierScores(statistics, {
     features: takeRows(calibration.features, some),
@@ -80,6 +89,7 @@ export function featureStatistics(input: StatisticsInput, options: { readonly ra
   })
   return {
     ...statistics,
+    unseen: coordinatesOf(unseen, axes),
     calibration: Object.fromEntries(
       Object.entries(scores).map(([name, values]) => [name, Float32Array.from(values).sort()]),
     ),

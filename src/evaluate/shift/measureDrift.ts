@@ -78,16 +78,16 @@ export function measureDrift(
       remedy: 'Gather more samples.',
     })
   }
-  const { reservoir } = statistics
+  const { unseen } = statistics
   const now = coordinatesOf(features, statistics.axes)
   const last = now.columns - 1
   const leading = Array.from({ length: Math.min(COMPONENTS, last) }, (_, j) => j)
-  const mmd = mmdTest(reservoir, now, { random: random.fork('drift-mmd'), permutations })
+  const mmd = mmdTest(unseen, now, { random: random.fork('drift-mmd'), permutations })
   const found: (RankTest & { name: string })[] = [
     { name: 'mmd', statistic: mmd.statistic, pValue: mmd.pValue },
-    { name: 'classifier', ...classifierTest(reservoir, now, random.fork('drift-classifier')) },
-    ...leading.map((j) => ({ name: `ks-${j + 1}`, ...kolmogorovSmirnov(column(reservoir, j), column(now, j)) })),
-    { name: 'ks-rest', ...kolmogorovSmirnov(column(reservoir, last), column(now, last)) },
+    { name: 'classifier', ...classifierTest(unseen, now, random.fork('drift-classifier')) },
+    ...leading.map((j) => ({ name: `ks-${j + 1}`, ...kolmogorovSmirnov(column(unseen, j), column(now, j)) })),
+    { name: 'ks-rest', ...kolmogorovSmirnov(column(unseen, last), column(now, last)) },
   ]
   const adjusted = holm(found.map((test) => test.pValue))
   const tests = found.map((test, i) => ({ ...test, adjusted: adjusted[i]! }))

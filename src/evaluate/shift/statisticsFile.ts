@@ -9,7 +9,7 @@ import { OUTLIER_SCORES, type OutlierScore } from './outlierScores.js'
 const FORMAT = '1'
 
 export function encodeStatistics(statistics: FeatureStatistics): SafetensorsFile {
-  const { axes, quantiles, reservoir, gaussians, calibration } = statistics
+  const { axes, quantiles, reservoir, unseen, gaussians, calibration } = statistics
   const k = gaussians.means.columns
   const tensors: Record<string, StoredTensor> = {
     mean: float([axes.mean.length], axes.mean),
@@ -17,6 +17,7 @@ export function encodeStatistics(statistics: FeatureStatistics): SafetensorsFile
     variances: float([axes.variances.length], axes.variances),
     quantiles: float([quantiles.rows, quantiles.columns], quantiles.data),
     reservoir: float([reservoir.rows, reservoir.columns], reservoir.data),
+    unseen: float([unseen.rows, unseen.columns], unseen.data),
     class_means: float([gaussians.means.rows, k], gaussians.means.data),
     covariance_factor: float([k, k], gaussians.factor),
   }
@@ -57,6 +58,7 @@ export function decodeStatistics(file: SafetensorsFile, where = 'feature statist
     },
     quantiles: readMatrix('quantiles'),
     reservoir: readMatrix('reservoir'),
+    unseen: readMatrix('unseen'),
     gaussians: {
       means: readMatrix('class_means'),
       factor: Float64Array.from(readMatrix('covariance_factor').data),

@@ -86,7 +86,7 @@ export async function openDomains<T extends Trunk, D extends PreparedData>(
   for (const [i, { name, data }] of read.entries()) {
     const labels = joined.labels[i]!
     const own = withLabels(data, labels)
-    const split = divide(own, { validation: HELD_OUT, test: 0 }, random.fork('split', name))
+    const split = divide(own, { validation: HELD_OUT, test: 0 }, random.fork('split', i))
     const heldOut = Int32Array.from([...split.validation, ...split.test])
       .sort()
       .filter((at) => labels[at]! >= 0)

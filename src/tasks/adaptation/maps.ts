@@ -23,7 +23,7 @@ export function domainMaps(
   random: Random,
 ): TitledMap[] {
   // The same samples before and after.
-  const chosen = domains.map(({ features, name }) => someOf(features.rows, random.fork('samples', name)))
+  const chosen = domains.map(({ features }, d) => someOf(features.rows, random.fork('samples', d)))
   const features = stacked(domains.map((domain, d) => takeRows(domain.features, chosen[d]!)))
   const kinds = chosen.flatMap((rows, d) =>
     Array.from(rows, (at) => ({ domain: d, label: domains[d]!.labels[at] ?? -1 })),

@@ -162,7 +162,6 @@ async function adaptModel<T extends Trunk, D extends PreparedData>(
     classes: domains.classes.length,
     classNames: domains.classes,
     features,
-    targetName: domains.target.name,
     targetLabels: few?.labels,
     settings: { hidden, epochs, batch, lr },
     context,
@@ -233,7 +232,9 @@ async function adaptModel<T extends Trunk, D extends PreparedData>(
       random: random.fork('report'),
     }),
   )
-  const statistics = await watch.time('Statistics', async () => statisticsOfTarget(base, domains, features, model, chosen))
+  const statistics = await watch.time('Statistics', async () =>
+    statisticsOfTarget(base, domains, features, model, chosen),
+  )
   const { trunk, target } = domains
   const parts = domains.modality.folder(trunk, target.data)
   const finished = {
@@ -329,7 +330,9 @@ async function scored<T extends Trunk, D extends PreparedData>(
     options.setting === 'open',
     random.fork('score'),
   )
-  const labels = options.evaluate ? 'the labels of the target' : `the labels of ${found?.n ?? 0} of its ${domains.modality.nouns.many}`
+  const labels = options.evaluate
+    ? 'the labels of the target'
+    : `the labels of ${found?.n ?? 0} of its ${domains.modality.nouns.many}`
   return found && { ...found, labels, others: known.others }
 }
 
@@ -368,7 +371,11 @@ function statisticsOfTarget(
 ): Readonly<Record<string, Uint8Array>> {
   const features = trunk.body.output
   if (target.rows < LEAST_SAMPLES || !hasValue(model, features)) {
-    context.decide('statistics', 'none', `${target.rows} samples of the target are too few to tell later what is unlike them`)
+    context.decide(
+      'statistics',
+      'none',
+      `${target.rows} samples of the target are too few to tell later what is unlike them`,
+    )
     return {}
   }
   const statistics = featureStatistics(

@@ -1,8 +1,8 @@
 /** Candidates that train a small head on cached features, by a method or by the source alone. */
 import { InternalError } from '../../base/errors.js'
 import { type Matrix, matrix } from '../../base/matrix.js'
+import { type AdaptedCandidate, adaptFeatures, type FeatureDomain } from '../../techniques/domainAdaptation/adapt.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
-import { adaptFeatures, type AdaptedCandidate, type FeatureDomain } from '../../techniques/domainAdaptation/adapt.js'
 import type { TuningMethod } from '../../techniques/fineTuning/method.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import type { HeadMaking } from './baselines.js'
@@ -11,7 +11,6 @@ import type { Statistics } from './standardised.js'
 
 export interface HeadTraining extends HeadMaking {
   readonly classNames: readonly string[]
-  readonly targetName: string
   /** (N) of the target; -1 where a class is not known. Undefined: none is. */
   readonly targetLabels: Int32Array | undefined
   readonly settings: {
@@ -35,13 +34,13 @@ export async function trainedHead(
   { name, title, paper, methods, statistics }: HeadPlan,
   training: HeadTraining,
 ): Promise<Candidate> {
-  const { engine, classNames, features, targetName, targetLabels, random, context, settings } = training
+  const { engine, classNames, features, targetLabels, random, context, settings } = training
   const { epochs, lr, batch, hidden } = settings
   const found = await adaptFeatures({
     engine,
     classes: classNames,
     sources: featureDomains(training),
-    target: { name: targetName, features: features.target, ...(targetLabels && { labels: targetLabels }) },
+    target: { name: TARGET, features: features.target, ...(targetLabels && { labels: targetLabels }) },
     methods,
     name,
     title,
@@ -67,14 +66,27 @@ export async function trainedHead(
   }
 }
 
+/**
+ * What domains are called where random numbers are keyed by it: not by their folders, so that a copy of the data under another name
+ * gives the same model.
+ */
+export const TARGET = 'target'
+export const sourceName = (i: number): string => `source ${i + 1}`
+
 /** The sources with their labels, which stand one source after the other. */
 function featureDomains({ features }: HeadMaking): FeatureDomain[] {
-  let [trained, held] = [0, 0]
-  return features.sources.map(({ name, train, heldOut }) => {
-    const labels = features.trainLabels.subarray(trained, (trained += train.rows))
-    const own = features.heldOutLabels.subarray(held, (held += heldOut.rows))
-    return { name, features: train, labels, ...(heldOut.rows > 0 && { heldOut: { features: heldOut, labels: own } }) }
-  })
+  const { sources, trainLabels, heldOutLabels } = features
+  const firsts = (rows: readonly number[]) => rows.map((_, i) => rows.slice(0, i).reduce((sum, n) => sum + n, 0))
+  const trained = firsts(sources.map(({ train }) => train.rows))
+  const held = firsts(sources.map(({ heldOut }) => heldOut.rows))
+  return sources.map(({ train, heldOut }, i) => ({
+    name: sourceName(i),
+    features: train,
+    labels: trainLabels.slice(trained[i], trained[i]! + train.rows),
+    ...(heldOut.rows > 0 && {
+      heldOut: { features: heldOut, labels: heldOutLabels.slice(held[i], held[i]! + heldOut.rows) },
+    }),
+  }))
 }
 
 /** A network of Gemm layers as linear heads: stored (from, to), kept (to, from). */

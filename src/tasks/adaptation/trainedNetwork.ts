@@ -1,11 +1,12 @@
 /** Candidates that train the last blocks of the backbone, or all of it, by a method or by the source alone. */
-import { now, sha256 } from '#platform'
+import { availableMemory, now, residentMemory, sha256 } from '#platform'
 import { argmaxRows } from '../../base/matrix.js'
-import { residentMemory, availableMemory } from '#platform'
+import type { Random } from '../../base/random.js'
 import type { FeatureCache } from '../../data/featureCache.js'
-import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
+import type { Engine } from '../../runtime/engine.js'
 import { joinDomains } from '../../techniques/domainAdaptation/domainSource.js'
 import { predictionDrift } from '../../techniques/domainAdaptation/drift.js'
+import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import { outputsOf } from '../../techniques/fineTuning/evaluating.js'
 import { planTraining, withPlan } from '../../techniques/fineTuning/memory.js'
 import type { TuningMethod } from '../../techniques/fineTuning/method.js'
@@ -16,17 +17,16 @@ import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import { train } from '../../techniques/fineTuning/trainer.js'
 import type { RunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
-import type { Random } from '../../base/random.js'
-import type { Engine } from '../../runtime/engine.js'
+import { parseOptions } from '../schema.js'
 import { parseLimit } from '../training/memory.js'
 import { tuningSettings } from '../training/settings.js'
 import { settled, trainSchema } from '../training/trainOptions.js'
-import { parseOptions } from '../schema.js'
 import { upperPart, wholeNetwork, withHead } from '../training/trunk.js'
 import type { Candidate } from './candidate.js'
 import type { Domain, Domains } from './domains.js'
 import { stacked } from './extract.js'
 import type { AdaptOptions } from './options.js'
+import { sourceName, TARGET } from './trainedHead.js'
 
 export interface NetworkTraining {
   readonly domains: Domains
@@ -65,10 +65,14 @@ export async function trainedNetwork(plan: NetworkPlan, training: NetworkTrainin
   const joined = joinDomains(
     [
       ...(await Promise.all(
-        sources.map(async (own) => ({ name: own.name, source: await job.source(own, own.train, true), labelled: true })),
+        sources.map(async (own, i) => ({
+          name: sourceName(i),
+          source: await job.source(own, own.train, true),
+          labelled: true,
+        })),
       )),
       {
-        name: target.name,
+        name: TARGET,
         source: withLabels(await job.source(target, everything, true), classes, targetLabels ?? unknown(target)),
         labelled: false,
         few: targetLabels !== undefined,
@@ -105,7 +109,11 @@ export async function trainedNetwork(plan: NetworkPlan, training: NetworkTrainin
       features: stacked(parts.map((part) => part.features)),
     }
   }
-  const found = { source: await ofSources('heldOut'), train: await ofSources('train'), target: await outputs(target, everything) }
+  const found = {
+    source: await ofSources('heldOut'),
+    train: await ofSources('train'),
+    target: await outputs(target, everything),
+  }
   const seconds = outcome.history.reduce((sum, epoch) => sum + epoch.seconds, 0)
   return {
     name: plan.name,
@@ -125,14 +133,17 @@ interface Job {
 }
 
 /** All of the network on augmented samples, or its last blocks on what the frozen rest makes of the samples, computed once each. */
-async function jobFor(start: LinearHead, { domains, options, engine, cache, random, context }: NetworkTraining): Promise<Job> {
+async function jobFor(
+  start: LinearHead,
+  { domains, options, engine, cache, random, context }: NetworkTraining,
+): Promise<Job> {
   const { trunk } = domains
   const model = withHead(trunk, start)
   const upper = options.train === 'blocks' ? upperPart(trunk, model, options.unfreeze) : undefined
   if (upper === undefined)
     return {
       network: wholeNetwork(trunk, model),
-      source: async ({ feed, name }, positions, augment) => feed.source(positions, random.fork('samples', name), { augment }),
+      source: async ({ feed }, positions, augment) => feed.source(positions, random.fork('samples'), { augment }),
     }
   return {
     network: upper.network,
@@ -175,7 +186,12 @@ function settingsFor(
 /** The share of the free memory that `auto` lets the training have. */
 const COMFORTABLE = 0.8
 
-function planned(network: Network, source: SampleSource, settings: TuningSettings, { engine, options }: NetworkTraining): TuningSettings {
+function planned(
+  network: Network,
+  source: SampleSource,
+  settings: TuningSettings,
+  { engine, options }: NetworkTraining,
+): TuningSettings {
   const limit = parseLimit(options.memory) ?? residentMemory() + COMFORTABLE * availableMemory()
   const plan = planTraining({
     network,

@@ -30,8 +30,7 @@ export async function statisticsFile(
   }
   if (data.targets.kind === 'token-labels')
     return skip('words have features of their own: `graft drift` serves whole samples')
-  if (!hasValue(model, features))
-    return skip('the saved network has no value of this name')
+  if (!hasValue(model, features)) return skip('the saved network has no value of this name')
   const found = choice.chosen.kind === 'classifier' ? ofFrozen(work, choice) : await ofTuned(work, model)
   if (found.features.rows < LEAST_SAMPLES) return skip(`${found.features.rows} samples are too few`)
   const classes =

@@ -42,7 +42,8 @@ export interface Watch {
 /** @throws GraftError where the model has no statistics; UsageError for a rate that is none, or a score that was not calibrated */
 export function watchFor(contents: ModelFolderContents, options: UnknownOptions): Watch {
   const { rate = 0.05, by = DEFAULT_SCORE } = options
-  if (!(rate > 0 && rate < 1)) throw new UsageError(`The rate of unknown samples is ${rate}; expected a share above 0 and below 1.`)
+  if (!(rate > 0 && rate < 1))
+    throw new UsageError(`The rate of unknown samples is ${rate}; expected a share above 0 and below 1.`)
   const { statistics, features } = statisticsOf(contents)
   const threshold = outlierThreshold(statistics, by, rate)
   if (threshold === undefined)
