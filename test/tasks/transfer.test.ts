@@ -70,6 +70,7 @@ test('with no options few photos are left to feature extraction; the model predi
     'preprocessor_config.json',
     'report.html',
     'run.json',
+    'statistics.safetensors',
   ])
   const model = await loadModel(out)
   assert.deepEqual(model.labels, ['dress', 'hat', 'longsleeve'])

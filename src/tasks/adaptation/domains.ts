@@ -35,6 +35,8 @@ export interface Domains<T extends Trunk = Trunk, D extends PreparedData = Prepa
   readonly sources: readonly SourceDomain<D>[]
   readonly target: Domain<D>
   readonly warnings: readonly string[]
+  /** What fills up shorter samples where domains share a batch, by input. */
+  readonly padding: Readonly<Record<string, number>>
 }
 
 /** The share of each source that trains nothing. */
@@ -99,7 +101,15 @@ export async function openDomains<T extends Trunk, D extends PreparedData>(
   const domain = { name, data, feed: await modality.feed(trunk, data, options, context) }
   const warnings = [...joined.warnings, ...compare(ready, domain, modality)]
   for (const warning of warnings) context.warn(warning)
-  return { modality, trunk, classes: joined.classes, sources: ready, target: domain, warnings }
+  return {
+    modality,
+    trunk,
+    classes: joined.classes,
+    sources: ready,
+    target: domain,
+    warnings,
+    padding: kind.padding(trunk),
+  }
 }
 
 const KINDS = {

@@ -2,6 +2,7 @@
 import type { TextDataset } from '../../data/text/types.js'
 import type { ImageDataset } from '../../data/types.js'
 import type { SampleLabels } from '../../data/unlabelled.js'
+import { TOKEN_IDS } from '../../models/textInput.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import { imageModality } from '../images/modality.js'
 import type { PreparedPhotos } from '../images/prepare.js'
@@ -22,12 +23,15 @@ export interface DomainKind<T extends Trunk, D extends PreparedData> {
   unlabelled(source: DataSource, options: DataChoice, context: RunContext): Promise<D>
   /** What a source says of samples that were read without labels. */
   labels(source: DataSource, data: D, options: DataChoice, signal: AbortSignal): Promise<SampleLabels>
+  /** What fills up shorter samples where they share a batch with longer ones, by the network's input. */
+  padding(trunk: T): Readonly<Record<string, number>>
   /** What another source says of some of these samples, which it holds again. */
   someLabels(source: DataSource, data: D, options: DataChoice, signal: AbortSignal): Promise<SampleLabels>
 }
 
 export const PHOTOS: DomainKind<ImageTrunk, PreparedPhotos> = {
   modality: (source) => imageModality(source as string | ImageDataset),
+  padding: () => ({}),
   unlabelled: (source, options, context) => prepareUnlabelledPhotos(source as string | ImageDataset, options, context),
   labels: (source, data, _, signal) => labelsOfPhotos(source as string | ImageDataset, data, signal),
   someLabels: (source, data, _, signal) => someLabelsOfPhotos(source as string | ImageDataset, data, signal),
@@ -35,6 +39,7 @@ export const PHOTOS: DomainKind<ImageTrunk, PreparedPhotos> = {
 
 export const TEXTS: DomainKind<TextTrunk, PreparedTexts> = {
   modality: (source) => textModality(source as string | TextDataset),
+  padding: ({ backbone }) => ({ [TOKEN_IDS]: backbone.tokenizer.padId }),
   unlabelled: (source, options, context) => prepareUnlabelledTexts(source as string | TextDataset, options, context),
   labels: (source, data, options, signal) => labelsOfTexts(source as string | TextDataset, data, options, signal),
   someLabels: (source, data, options, signal) =>

@@ -1,20 +1,15 @@
 /** Candidates that train the last blocks of the backbone, or all of it, by a method or by the source alone. */
-import { availableMemory, now, residentMemory, sha256 } from '#platform'
-import { argmaxRows } from '../../base/matrix.js'
+import { availableMemory, residentMemory, sha256 } from '#platform'
 import type { Random } from '../../base/random.js'
 import type { FeatureCache } from '../../data/featureCache.js'
 import type { Engine } from '../../runtime/engine.js'
-import { joinDomains } from '../../techniques/domainAdaptation/domainSource.js'
-import { predictionDrift } from '../../techniques/domainAdaptation/drift.js'
+import { adaptNetwork } from '../../techniques/domainAdaptation/adaptNetwork.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
-import { outputsOf } from '../../techniques/fineTuning/evaluating.js'
 import { planTraining, withPlan } from '../../techniques/fineTuning/memory.js'
 import type { TuningMethod } from '../../techniques/fineTuning/method.js'
 import { featuresOf } from '../../techniques/fineTuning/methods/inside.js'
 import type { Network, SampleSource } from '../../techniques/fineTuning/network.js'
-import { stepsAnEpoch } from '../../techniques/fineTuning/order.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
-import { train } from '../../techniques/fineTuning/trainer.js'
 import type { RunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import { parseOptions } from '../schema.js'
@@ -24,7 +19,6 @@ import { settled, trainSchema } from '../training/trainOptions.js'
 import { upperPart, wholeNetwork, withHead } from '../training/trunk.js'
 import type { Candidate } from './candidate.js'
 import type { Domain, Domains } from './domains.js'
-import { stacked } from './extract.js'
 import type { AdaptOptions } from './options.js'
 import { sourceName, TARGET } from './trainedHead.js'
 
@@ -55,81 +49,61 @@ export interface NetworkPlan {
 const ROWS = 16
 
 export async function trainedNetwork(plan: NetworkPlan, training: NetworkTraining): Promise<Candidate> {
-  const started = now()
   const { domains, options, engine, directory, random, context, targetLabels } = training
   const { sources, target, classes } = domains
   const job = await jobFor(plan.start, training)
   const rows = options.batch ?? ROWS
   const each = Math.max(1, Math.round(rows / sources.length))
   const everything = Int32Array.from({ length: target.data.length }, (_, i) => i)
-  const joined = joinDomains(
-    [
-      ...(await Promise.all(
-        sources.map(async (own, i) => ({
-          name: sourceName(i),
-          source: await job.source(own, own.train, true),
-          labelled: true,
-        })),
-      )),
-      {
-        name: TARGET,
-        source: withLabels(await job.source(target, everything, true), classes, targetLabels ?? unknown(target)),
-        labelled: false,
-        few: targetLabels !== undefined,
-      },
-    ],
-    [...sources.map(() => each), rows],
+  const ofTarget = withLabels(await job.source(target, everything), classes, targetLabels ?? unknown(target))
+  const settings = planned(
+    job.network,
+    ofTarget,
+    settingsFor(training, each * sources.length + rows, plan.methods),
+    training,
   )
-  const drift = predictionDrift()
-  const own = settingsFor(training, each * sources.length + rows, [...plan.methods, drift.method])
-  const settings = planned(job.network, joined, own, training)
   const key = sha256(`${training.key}\n${plan.name}\n${JSON.stringify({ ...settings, checkpointSeconds: 0 })}`)
-  const outcome = await train({
+  const found = await adaptNetwork({
     engine,
     network: job.network,
-    train: joined,
-    validation: undefined,
+    features: featuresOf(job.network, plan.title).value,
+    sources: await Promise.all(
+      sources.map(async (own, i) => ({
+        name: sourceName(i),
+        source: await job.source(own, own.train),
+        ...(own.heldOut.length > 0 && { heldOut: await job.source(own, own.heldOut) }),
+      })),
+    ),
+    target: { name: TARGET, source: ofTarget, few: targetLabels !== undefined },
+    methods: plan.methods,
+    name: plan.name,
+    title: plan.title,
+    rows,
+    padding: domains.padding,
     settings,
     random: random.fork('training'),
     context,
     directory: ownCheckpoint(directory, key),
     key,
+    ofTraining: true,
   })
-  const features = featuresOf(job.network, plan.title).value
-  await engine.setState(outcome.weights)
-  const state = Object.keys(outcome.weights).map((name) => ({ name, input: name }))
-  const evaluating = { engine, network: job.network, batch: rows, signal: context.signal }
-  const outputs = async (domain: Domain, positions: Int32Array) =>
-    outputsOf(evaluating, state, features, await job.source(domain, positions, false))
-  const ofSources = async (which: 'train' | 'heldOut') => {
-    const parts = []
-    for (const source of sources) parts.push(await outputs(source, source[which]))
-    return {
-      logits: stacked(parts.map(({ logits }) => logits)),
-      features: stacked(parts.map((part) => part.features)),
-    }
-  }
-  const found = {
-    source: await ofSources('heldOut'),
-    train: await ofSources('train'),
-    target: await outputs(target, everything),
-  }
-  const seconds = outcome.history.reduce((sum, epoch) => sum + epoch.seconds, 0)
   return {
     name: plan.name,
     title: plan.title,
     paper: plan.paper,
-    kept: { kind: 'network', weights: outcome.weights },
-    ...found,
-    drift: drift.shares(argmaxRows(found.target.logits)),
-    seconds: (now() - started) / 1000,
-    stepMs: (1000 * seconds) / (settings.epochs * stepsAnEpoch(joined, settings)),
+    kept: { kind: 'network', weights: found.weights },
+    source: found.source,
+    train: found.train ?? found.source,
+    target: found.target,
+    drift: found.drift,
+    seconds: found.seconds,
+    stepMs: found.stepsMs,
   }
 }
 
 interface Job {
   readonly network: Network
-  source(domain: Domain, positions: Int32Array, augment: boolean): Promise<SampleSource>
+  source(domain: Domain, positions: Int32Array): Promise<SampleSource>
 }
 
 /** All of the network on augmented samples, or its last blocks on what the frozen rest makes of the samples, computed once each. */
@@ -143,7 +117,7 @@ async function jobFor(
   if (upper === undefined)
     return {
       network: wholeNetwork(trunk, model),
-      source: async ({ feed }, positions, augment) => feed.source(positions, random.fork('samples'), { augment }),
+      source: async ({ feed }, positions) => feed.source(positions, random.fork('samples'), { augment: true }),
     }
   return {
     network: upper.network,
