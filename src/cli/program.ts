@@ -157,6 +157,7 @@ async function toCall(verb: Verb, values: Record<string, unknown>, positionals: 
 /** The text after a flag as the option's type; what cannot be read is left for the schema to refuse. */
 function fromText(option: OptionDescription, value: unknown): unknown {
   if (option.kind === 'shapes' && Array.isArray(value)) return sizesByName(option, value as readonly string[])
+  if (option.repeatable && Array.isArray(value)) return (value as readonly string[]).flatMap(splitList)
   if (typeof value !== 'string') return value
   const number = (text: string) => (text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text))
   switch (option.kind) {

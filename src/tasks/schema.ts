@@ -35,7 +35,7 @@ export interface OptionDescription {
   readonly required: boolean
   /** A switch that is on unless `--no-...` is given. */
   readonly negated: boolean
-  /** A list whose flag is given once for each entry, which may hold commas. */
+  /** A list whose flag may be given several times. */
   readonly repeatable: boolean
   /** What a valid value looks like, for messages. */
   readonly expected: string
@@ -48,7 +48,7 @@ export interface OptionMeta {
   readonly placeholder?: string
   /** Makes the option an argument of this name. */
   readonly positional?: string
-  /** Of a list of words: its flag is given once for each. */
+  /** Of a list of words: its flag may be given several times. */
   readonly repeatable?: boolean
 }
 
