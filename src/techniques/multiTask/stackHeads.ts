@@ -2,14 +2,13 @@
  * Linear heads of several tasks on frozen features that learn from each other: what one task looks at is made cheap for the
  * others, and labels that another task decides are filled in, each where held-out samples say that it helps.
  */
-import { type Matrix, matrix, row, takeRows } from '../../base/matrix.js'
+import { type Matrix, matrix, row } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import { countOf, isKnown, type NamedTask, type TaskTargets, takeTargets } from '../../data/targets.js'
 import type { Engine } from '../../runtime/engine.js'
 import { type LinearHead, linearLogits } from '../featureExtraction/classifier.js'
-import { fitHead } from '../featureExtraction/fitHead.js'
-import type { HeldOutLogits } from '../featureExtraction/head.js'
 import { objectiveFor } from '../fineTuning/objectives/index.js'
+import { type FittedTask, fitTask } from './fitTask.js'
 import { type Implication, impliedLabels } from './impliedLabels.js'
 
 export interface StackHeadsOptions {
@@ -44,8 +43,6 @@ const REPEATS = [4, 16] as const
 const MARGIN = 2
 /** Share of samples of the other kind that does no harm. */
 const MIXED = 0.02
-/** How far below the others a class lies that no training sample has: one in several hundred. */
-const NEVER = 6
 const PLAIN = { labelSmoothing: 0, classWeights: false, balancedSampling: false }
 
 /**
@@ -112,74 +109,10 @@ export async function stackHeads(options: StackHeadsOptions): Promise<StackedHea
   return stacked
 }
 
-interface FittedTask {
-  readonly linear: LinearHead | undefined
-  readonly outOfFold: HeldOutLogits | undefined
-}
-
 interface Candidate {
   readonly fitted: FittedTask
   readonly filled: readonly Implication[]
   readonly repeats: number
-}
-
-/** A linear head on the samples that know the task, with all of its classes; rows of what was held out are rows of `features`. */
-async function fitTask(
-  { name, targets }: NamedTask,
-  features: Matrix,
-  { engine, random, signal }: StackHeadsOptions,
-): Promise<FittedTask> {
-  const known = Int32Array.from({ length: countOf(targets) }, (_, i) => i).filter((i) => isKnown(targets, i))
-  const x = takeRows(features, known)
-  const options = { engine, random: random.fork('head', name), signal, method: 'linear-probe' } as const
-  const inAll = (found: HeldOutLogits | undefined) => found && { ...found, rows: found.rows.map((r) => known[r]!) }
-  if (targets.kind === 'number' || targets.kind === 'multi-label') {
-    const { linear, outOfFold } = await fitHead(takeTargets(targets, known), x, options)
-    return { linear, outOfFold: inAll(outOfFold) }
-  }
-  // A classifier needs a sample of every class: those that have none are added afterwards.
-  const own = takeTargets(targets, known)
-  const present = [...new Set(own.labels)].sort((a, b) => a - b)
-  if (present.length < 2) return { linear: undefined, outOfFold: undefined }
-  const some = {
-    ...own,
-    classes: present.map((label) => own.classes[label]!),
-    labels: own.labels.map((label) => present.indexOf(label)),
-  }
-  const { linear, outOfFold } = await fitHead(some, x, options)
-  const wide = linear && withClasses(linear, present, own.classes.length)
-  return {
-    linear: wide,
-    outOfFold: inAll(wide && outOfFold && { ...outOfFold, logits: spread(outOfFold.logits, present, wide.bias) }),
-  }
-}
-
-function withClasses({ weight, bias }: LinearHead, present: readonly number[], classes: number): LinearHead {
-  if (present.length === classes) return { weight, bias }
-  const wide = { weight: matrix(classes, weight.columns), bias: new Float32Array(classes) }
-  wide.bias.fill(bias.reduce((a, b) => Math.min(a, b)) - NEVER)
-  for (const [i, label] of present.entries()) {
-    row(wide.weight, label).set(row(weight, i))
-    wide.bias[label] = bias[i]!
-  }
-  return wide
-}
-
-/**
- * Logits with the classes that no sample has: what the head itself says of these, the same of every sample. Any other number would
- * tell the samples that were held out from those that the head says the logits of.
- */
-function spread(logits: Matrix, present: readonly number[], bias: Float32Array): Matrix {
-  const classes = bias.length
-  if (present.length === classes) return logits
-  const wide = matrix(logits.rows, classes)
-  for (let i = 0; i < logits.rows; i++) {
-    row(wide, i).set(bias)
-    present.forEach((label, c) => {
-      wide.data[i * classes + label] = logits.data[i * present.length + c]!
-    })
-  }
-  return wide
 }
 
 /** The features with the other tasks' standardised logits beside them, and the way back to a head on the features. */
