@@ -194,7 +194,7 @@ describe('importance weighting', () => {
 })
 
 describe('ATDOC', () => {
-  it('squares, evens out and averages over the nearest others', () => {
+  it('squares, evens out and averages over the nearest others', async () => {
     const probabilities = matrix(2, 2, Float32Array.of(0.8, 0.2, 0.6, 0.4))
     const [a, b] = [
       [0.64 / (0.64 + 0.36), 0.04 / 0.2],
@@ -205,13 +205,20 @@ describe('ATDOC', () => {
     const features = matrix(4, 2, Float32Array.of(1, 0, 2, 0.1, 0, 1, 0.1, 3))
     const said = matrix(4, 2, Float32Array.of(1, 0, 0.9, 0.1, 0, 1, 0.2, 0.8))
     const all = Int32Array.of(0, 1, 2, 3)
-    assertClose(neighbourhoodAnswers(features, said, 1, all).data, [0.9, 0.1, 1, 0, 0.2, 0.8, 0, 1], 'one neighbour')
     assertClose(
-      Array.from(neighbourhoodAnswers(features, said, 2, all).data).slice(0, 2),
+      (await neighbourhoodAnswers(engine, features, said, 1, all)).data,
+      [0.9, 0.1, 1, 0, 0.2, 0.8, 0, 1],
+      'one neighbour',
+    )
+    assertClose(
+      Array.from((await neighbourhoodAnswers(engine, features, said, 2, all)).data).slice(0, 2),
       [0.55, 0.45],
       'two neighbours',
     )
-    assert.deepEqual(Array.from(neighbourhoodAnswers(matrix(1, 2), matrix(1, 2), 5, Int32Array.of(0)).data), [0, 0])
+    assert.deepEqual(
+      Array.from((await neighbourhoodAnswers(engine, matrix(1, 2), matrix(1, 2), 5, Int32Array.of(0))).data),
+      [0, 0],
+    )
   })
 })
 

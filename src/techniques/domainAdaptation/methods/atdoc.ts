@@ -1,10 +1,13 @@
 /** ATDOC: target samples take the label that their nearest neighbours in the target say. */
 
 import { UsageError } from '../../../base/errors.js'
-import { type Matrix, matrix, row, softmaxRows } from '../../../base/matrix.js'
+import { type Matrix, matrix, row, softmaxRows, takeRows } from '../../../base/matrix.js'
 import { softmaxCrossEntropy } from '../../../losses/crossEntropy.js'
 import { shares } from '../../../losses/weighted.js'
+import type { Engine } from '../../../runtime/engine.js'
 import { floats } from '../../../runtime/types.js'
+import { nearest } from '../../featureExtraction/neighbours.js'
+import { innerProducts } from '../../featureExtraction/products.js'
 import { blocksOf } from '../../fineTuning/domains.js'
 import { targetDomain } from '../checks.js'
 import { type AdaptationMethod, asTerm, classFeatures, sidesWithTarget } from '../method.js'
@@ -16,7 +19,7 @@ export interface AtdocOptions extends RampedWeight {
 }
 
 /** Target samples that neighbours are sought among; more are drawn anew each epoch. */
-const MOST = 1000
+const MOST = 4000
 
 /**
  * L + weight r sum over target rows of (s_n / sum s) CE(z_n, y_n), y_n = argmax and s_n = max of the mean over the m nearest target samples
@@ -51,16 +54,11 @@ export function atdoc(options: AtdocOptions = {}): AdaptationMethod {
         values: [value],
         async epoch({ outputs, random }) {
           const { logits, features } = await outputs(target.source)
-          const answers = neighbourhoodAnswers(
-            features,
-            balanced(softmaxRows(logits)),
-            neighbours,
-            someOf(target.length),
-          )
-          function someOf(n: number): Int32Array {
-            return n <= MOST ? Int32Array.from({ length: n }, (_, i) => i) : random.permutation(n).slice(0, MOST).sort()
-          }
-          return { answers: floats([answers.rows, classes], answers.data) }
+          const n = target.length
+          const among = random.permutation(n).slice(0, MOST).sort()
+          const said = balanced(softmaxRows(logits))
+          const answers = await neighbourhoodAnswers(context.engine, features, said, neighbours, among)
+          return { answers: floats([n, classes], answers.data) }
         },
         feeds({ kept, batch }) {
           const answers = kept.answers?.data as Float32Array
@@ -113,42 +111,35 @@ export function balanced(probabilities: Matrix): Matrix {
  * @param said (N, C)
  * @returns (N, C)
  */
-export function neighbourhoodAnswers(features: Matrix, said: Matrix, count: number, among: Int32Array): Matrix {
+export async function neighbourhoodAnswers(
+  engine: Engine,
+  features: Matrix,
+  said: Matrix,
+  count: number,
+  among: Int32Array,
+): Promise<Matrix> {
+  const unit = unitRows(features)
+  const out = matrix(said.rows, said.columns)
+  const places = new Map(Array.from(among, (sample, place) => [sample, place]))
+  await innerProducts(engine, unit, takeRows(unit, among), (products, start) => {
+    for (let i = 0; i < products.rows; i++) {
+      const own = row(out, start + i)
+      const near = nearest(row(products, i), count, places.get(start + i))
+      for (const place of near) {
+        const other = row(said, among[place]!)
+        for (let c = 0; c < own.length; c++) own[c] = own[c]! + other[c]! / near.length
+      }
+    }
+  })
+  return out
+}
+
+function unitRows(features: Matrix): Matrix {
   const unit = matrix(features.rows, features.columns)
   for (let i = 0; i < features.rows; i++) {
     const own = row(features, i)
     const length = Math.sqrt(own.reduce((sum, v) => sum + v * v, 0)) + 1e-12
     row(unit, i).set(own.map((v) => v / length))
   }
-  const out = matrix(said.rows, said.columns)
-  const near = Math.min(count, among.length - 1)
-  if (near < 1) return out
-  const likes = new Float64Array(among.length)
-  const { data, columns } = unit
-  for (let i = 0; i < unit.rows; i++) {
-    for (let a = 0; a < among.length; a++) {
-      const at = among[a]! * columns
-      let like = 0
-      for (let d = 0; d < columns; d++) like += data[i * columns + d]! * data[at + d]!
-      likes[a] = among[a] === i ? Number.NEGATIVE_INFINITY : like
-    }
-    for (const a of largest(likes, near))
-      for (let c = 0; c < said.columns; c++)
-        out.data[i * said.columns + c] =
-          out.data[i * said.columns + c]! + said.data[among[a]! * said.columns + c]! / near
-  }
-  return out
-}
-
-/** Places of the `count` largest values, the first of equal ones before the others. */
-function largest(values: Float64Array, count: number): number[] {
-  const best: number[] = []
-  for (let a = 0; a < values.length; a++) {
-    if (best.length === count && values[a]! <= values[best[count - 1]!]!) continue
-    if (best.length === count) best.pop()
-    let at = best.length
-    while (at > 0 && values[best[at - 1]!]! < values[a]!) at--
-    best.splice(at, 0, a)
-  }
-  return best
+  return unit
 }
