@@ -5,6 +5,7 @@ import { matrix } from '#graft/base/matrix.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { joinDomains } from '#graft/techniques/domainAdaptation/domainSource.js'
 import type { AdaptationMethod } from '#graft/techniques/domainAdaptation/method.js'
+import { cdan } from '#graft/techniques/domainAdaptation/methods/cdan.js'
 import { dann } from '#graft/techniques/domainAdaptation/methods/dann.js'
 import { deepCoral } from '#graft/techniques/domainAdaptation/methods/deepCoral.js'
 import { entropyMinimisation } from '#graft/techniques/domainAdaptation/methods/entropy.js'
@@ -12,6 +13,7 @@ import { importanceWeighting } from '#graft/techniques/domainAdaptation/methods/
 import { mcc } from '#graft/techniques/domainAdaptation/methods/mcc.js'
 import { momentMatching } from '#graft/techniques/domainAdaptation/methods/momentMatching.js'
 import { osbp } from '#graft/techniques/domainAdaptation/methods/osbp.js'
+import { methodsInSetting } from '#graft/techniques/domainAdaptation/settings/index.js'
 import { labelledTarget } from '#graft/techniques/domainAdaptation/settings/labelledTarget.js'
 import { openSet, openSetAnswers, UNKNOWN } from '#graft/techniques/domainAdaptation/settings/openSet.js'
 import { classWeights, partialTarget } from '#graft/techniques/domainAdaptation/settings/partial.js'
@@ -184,9 +186,28 @@ function joined() {
   )
 }
 
+describe('methods in a setting', () => {
+  const names = (...asked: Parameters<typeof methodsInSetting>) => methodsInSetting(...asked).map(({ name }) => name)
+  it('stand within it', () => {
+    assert.deepEqual(names(undefined, {}), [])
+    assert.deepEqual(names(mcc(), {}), ['mcc'])
+    assert.deepEqual(names(mcc(), { target: 'partial' }), ['partial mcc'])
+    assert.deepEqual(names(undefined, { target: 'partial' }), ['partial'])
+    assert.deepEqual(names(cdan(), { target: 'open', eachSource: true }), ['open-set per-source cdan'])
+    assert.deepEqual(names(mcc(), { labelled: true }), ['mcc', 'labelled-target'])
+    assert.throws(() => names(mcc(), { target: 'partial', labelled: true }), /partial and labelled target samples each/)
+    assert.throws(() => names(deepCoral(), { target: 'open' }), /takes all rows of a domain alike/)
+  })
+})
+
 describe('resuming with settings', () => {
   it('ends in the same bits', async () => {
-    for (const method of [partialTarget(dann()), perSource(mcc()), openSet(mcc())])
+    for (const method of [
+      partialTarget(dann()),
+      perSource(mcc()),
+      openSet(mcc()),
+      partialTarget(cdan({ entropy: true })),
+    ])
       await assertResumes({ train: joined(), settings: { methods: [method], epochs: 2 } }, [4])
   })
 })
