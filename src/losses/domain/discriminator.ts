@@ -1,6 +1,6 @@
 /** A small network that guesses from which domain features come, and what it loses. */
 import type { Random } from '../../base/random.js'
-import { float32, type Tensor } from '../../graph/tensor.js'
+import { float32, sizeOf, type Tensor } from '../../graph/tensor.js'
 import type { Emitter } from '../../ops/operator.js'
 import { averaged } from '../weighted.js'
 
@@ -18,7 +18,7 @@ export interface PerceptronOptions {
   readonly random: Random
 }
 
-/** A multi-layer perceptron: (n, d) to (n, outputs). Weights start as He et al. 2015 draw them, biases at 0. */
+/** A multi-layer perceptron: (n, d) to (n, outputs). Weights and biases start uniform within 1 / sqrt(inputs), as PyTorch's do. */
 export function perceptron(g: Emitter, input: string, options: PerceptronOptions): string {
   const { name, hidden, outputs, parameter, random } = options
   const widths = [g.shape(input)[1] as number, ...hidden, outputs]
@@ -26,10 +26,14 @@ export function perceptron(g: Emitter, input: string, options: PerceptronOptions
     const from = widths[layer]!
     const draw = random.fork(name, layer)
     const last = layer === hidden.length
-    const deviation = Math.sqrt((last ? 1 : 2) / from)
-    const start = Float32Array.from({ length: from * to }, () => deviation * draw.normal())
-    const weight = parameter(`${name}.${layer}.weight`, float32([from, to], start))
-    const bias = parameter(`${name}.${layer}.bias`, float32([to], new Float32Array(to)))
+    const bound = 1 / Math.sqrt(from)
+    const uniform = (dims: readonly number[]) =>
+      float32(
+        dims,
+        Float32Array.from({ length: sizeOf(dims) }, () => draw.uniform(-bound, bound)),
+      )
+    const weight = parameter(`${name}.${layer}.weight`, uniform([from, to]))
+    const bias = parameter(`${name}.${layer}.bias`, uniform([to]))
     const y = g.op('Gemm', [x, weight, bias])
     return last ? y : g.op('Relu', [y])
   }, input)

@@ -7,11 +7,11 @@ import { ramp } from '../../../losses/domain/schedule.js'
 import { type AdaptationMethod, asTerm, classFeatures, type Side, sidesWithTarget } from '../method.js'
 
 export interface MddOptions {
-  /** exp of the margin: how much more agreement on the source counts. @default 4 */
+  /** exp of the margin: how much more agreement on the source counts. @default 1: no margin; the paper has 4 */
   readonly margin?: number
   /** Of the disparity beside the classification. @default 1 */
   readonly weight?: number
-  /** Where lambda of the gradient reversal ends. @default 0.1, the paper's */
+  /** Where lambda of the gradient reversal ends. @default 1; the paper has 0.1, for many more steps on whole networks */
   readonly lambda?: number
   /** Widths of the second classifier's hidden layers. @default [256] */
   readonly hidden?: readonly number[]
@@ -23,7 +23,7 @@ export interface MddOptions {
  * features to prevent it (Zhang, Liu, Long and Jordan 2019, "Bridging Theory and Algorithm for Domain Adaptation", arXiv:1904.05801).
  */
 export function mdd(options: MddOptions = {}): AdaptationMethod {
-  const { margin = 4, weight = 1, lambda = 0.1, hidden = [256] } = options
+  const { margin = 1, weight = 1, lambda = 1, hidden = [256] } = options
   if (![margin, weight, lambda].every((value) => value > 0))
     throw new UsageError(`MDD: margin is ${margin}, weight ${weight} and lambda ${lambda}; expected all above 0.`)
   const name = 'mdd'
