@@ -92,6 +92,7 @@ export type { Head } from './models/head.js'
 export type { InspectedBlock, OperatorCount } from './models/inspect.js'
 export type { Parameter, ParameterRole } from './models/parameters.js'
 export type { Pooling } from './models/pooling.js'
+export type { RecordedTask } from './models/record.js'
 export type { HostTensor } from './runtime/types.js'
 export {
   type AdaptDataOptions,

@@ -103,6 +103,10 @@ async function measureOnData(
   { data, threads, signal }: ExportVariantOptions,
   notes: string[],
 ): Promise<ExportedVariant['measured']> {
+  if (saved.record.tasks !== undefined) {
+    notes.push('the model has several tasks: export one with --tasks to measure what the smaller file costs it')
+    return undefined
+  }
   const photos = saved.record.task === 'image-classification'
   const many = photos ? 'photos' : 'texts'
   const recorded = saved.record.data.source
