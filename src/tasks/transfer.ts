@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod'
 import { exists } from '#platform'
-import { GraftError } from '../base/errors.js'
+import { GraftError, UsageError } from '../base/errors.js'
 import type { TextDataset } from '../data/text/types.js'
 import type { ImageDataset } from '../data/types.js'
 import type { ClassEvaluation, Evaluation } from '../evaluate/evaluation.js'
@@ -85,6 +85,10 @@ export function resume(out: string, options: ResumeOptions = {}): Run<TransferRe
     async (context) => {
       const recorded = await readUnfinished(out)
       if (recorded === undefined) throw await nothingToResume(out)
+      if (typeof recorded.verb === 'string' && recorded.verb !== 'train')
+        throw new UsageError(`${out}: holds a run of \`graft ${recorded.verb}\`, not of \`graft train\`.`, {
+          remedy: 'Go on with it by `graft resume`, or by the function of that verb.',
+        })
       const parsed = parseOptions(trainSchema, { ...recorded, out })
       return perform(context, options.data ?? parsed.data, parsed, true)
     },

@@ -74,10 +74,12 @@ export function trades(report: TaskReport): Html | undefined {
   const pairs = main.flatMap((a, i) => main.slice(i + 1).map((b) => [a, b] as const)).slice(0, MOST_PAIRS)
   const charts = pairs.flatMap(([a, b]) => {
     const [first, second] = [tasks[a]!, tasks[b]!]
-    const found = systems.flatMap(({ key, name, figures, kept }) => {
-      const [x, y] = [figures[a], figures[b]]
-      return x === undefined || y === undefined || key === 'constant' ? [] : [{ name, x, y, strong: kept }]
-    })
+    const found = together(
+      systems.flatMap(({ key, name, figures, kept }) => {
+        const [x, y] = [figures[a], figures[b]]
+        return x === undefined || y === undefined || key === 'constant' ? [] : [{ name, x, y, strong: kept }]
+      }),
+    )
     if (found.length < 2) return []
     const sign = (measure: typeof first.measure) => (measure === 'mean absolute error' ? -1 : 1)
     const [sx, sy] = [sign(first.measure), sign(second.measure)]
@@ -104,6 +106,19 @@ export function trades(report: TaskReport): Html | undefined {
   return charts.length === 0
     ? undefined
     : html`<p>Each dot is a system; on the dashed front, more of one task costs some of the other. Differences of a point or two are chance on few samples.</p><div class="charts">${charts}</div>`
+}
+
+/** Systems that reach the same are one dot. */
+function together<P extends { readonly name: string; readonly x: number; readonly y: number }>(
+  points: readonly P[],
+): P[] {
+  const found: P[] = []
+  for (const point of points) {
+    const at = found.findIndex(({ x, y }) => x === point.x && y === point.y)
+    if (at === -1) found.push(point)
+    else found[at] = { ...found[at]!, name: `${found[at]!.name} = ${point.name}` }
+  }
+  return found
 }
 
 export function cost({ systems, tasks }: TaskReport): Html | undefined {
