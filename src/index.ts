@@ -157,6 +157,9 @@ export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tas
 export { type SoupOptions, type SoupResult, soup } from './tasks/soup.js'
 export type { TextModel } from './tasks/texts/model.js'
 export type {
+  AdaptedBatch,
+  AdaptedStream,
+  AdaptStreamOptions,
   EvaluateOptions,
   LabelledData,
   ModelEvaluation,
@@ -165,6 +168,7 @@ export type {
   Prediction,
   PredictOptions,
   SampleResult,
+  SampleStream,
   Text,
   TrainedModel,
 } from './tasks/trainedModel.js'
@@ -203,6 +207,7 @@ export {
   type TransferResult,
   transfer,
 } from './tasks/transfer.js'
+export { adaptWithoutSource, type WithoutSourceOptions, type WithoutSourceResult } from './tasks/withoutSource.js'
 export type { BiTuningOptions } from './techniques/fineTuning/methods/biTuning.js'
 export type { CoTuningOptions } from './techniques/fineTuning/methods/coTuning.js'
 export type { DeltaOptions } from './techniques/fineTuning/methods/delta.js'
@@ -214,3 +219,16 @@ export type { WiseFtOptions } from './techniques/fineTuning/methods/wiseFt.js'
 export { AbortedError } from './techniques/run/aborted.js'
 export type { EventOf, PhaseName, RunEvent } from './techniques/run/events.js'
 export type { Run } from './techniques/run/run.js'
+export { type BnAdaptOptions, bnAdapt } from './techniques/sourceFree/bnAdapt.js'
+export { type EataOptions, eata } from './techniques/sourceFree/eata.js'
+export type { GuardOptions } from './techniques/sourceFree/guard.js'
+export { type LabelShiftStreamOptions, labelShift } from './techniques/sourceFree/labelShift.js'
+export { type LameOptions, lame } from './techniques/sourceFree/lame.js'
+export type { StreamMethod } from './techniques/sourceFree/method.js'
+export type { StreamMethodName } from './techniques/sourceFree/methods.js'
+export { type SarOptions, sar } from './techniques/sourceFree/sar.js'
+export { type ShotStreamOptions, shotStream } from './techniques/sourceFree/shot.js'
+export type { StreamOptions, StreamStatus } from './techniques/sourceFree/stream.js'
+export { type T3aOptions, t3a } from './techniques/sourceFree/t3a.js'
+export { type NormStreamOptions, tent } from './techniques/sourceFree/tent.js'
+export type { SampleOutputs } from './techniques/sourceFree/withoutSource.js'

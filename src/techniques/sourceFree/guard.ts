@@ -49,7 +49,7 @@ const SURELY = 4
 const CURRENT_SURELY = 5
 
 /** By so much the predictions have to be more doubtful that a method for skewed streams may change. */
-const SKEWED_LESS = 0.1
+const SKEWED_LESS = 0.05
 
 const TRUSTED: Verdict = { trusted: true, reset: false, reason: undefined }
 
@@ -59,6 +59,7 @@ export class StreamGuard {
   readonly #seen: RecentRows
   readonly #plain: RecentRows
   readonly #adapted: RecentRows
+  #skewed = false
   #watched = 0
   /** Its answers have been given since it began. */
   #given = false
@@ -75,12 +76,10 @@ export class StreamGuard {
   /** Before the method sees a batch, of which the saved model says `logits`, (n, C). */
   look(logits: Matrix): Verdict {
     this.#seen.add(softmaxRows(logits))
-    const rows = this.#seen.rows
-    if (rows === undefined || this.#regime === 'any') return TRUSTED
-    const skew = skewOf(rows)
+    const skew = this.#seen.rows && skewOf(this.#seen.rows)
+    this.#skewed = skew?.found === true
     // Until there is enough to compare a method may learn, but is not given yet.
-    if (skew === undefined)
-      return this.#regime === 'mixed' ? TRUSTED : waiting('too few samples to tell how classes come')
+    if (skew === undefined || this.#regime === 'any') return TRUSTED
     if (this.#regime === 'skewed') return skew.found ? TRUSTED : waiting('classes come mixed and evenly')
     if (!skew.found) return TRUSTED
     // That is no fault of the method: it is not watched the longer for it.
@@ -107,11 +106,12 @@ export class StreamGuard {
 
   /** Of the last answers, by those of the saved model. */
   #whatIsWrong(): string | undefined {
-    const { doubtful, gathering } = this.#options
     const [saved, moved] = [this.#plain.rows as Matrix, this.#adapted.rows as Matrix]
-    if (this.#regime !== 'skewed') return whatIsWrong(saved, moved, { doubtful, gathering })
-    // Few classes are what they are made for; and they change much at once.
-    return whatIsWrong(saved, moved, { doubtful: doubtful - SKEWED_LESS, gathering: Number.POSITIVE_INFINITY })
+    return whatIsWrong(saved, moved, {
+      doubtful: this.#options.doubtful - (this.#regime === 'skewed' ? SKEWED_LESS : 0),
+      // Where few classes come, better predictions are those of few.
+      gathering: this.#skewed ? Number.POSITIVE_INFINITY : this.#options.gathering,
+    })
   }
 
   /** As at the start of a stream. */
