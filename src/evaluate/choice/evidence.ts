@@ -8,21 +8,24 @@ import { cohesion, nearestRows, neighbourAgreement } from './cohesion.js'
 import type { Reading, ReadingName } from './readings.js'
 
 export interface Evidence {
-  /** Difference to source-only in expected accuracy, by plausible reading. */
+  /**
+   * Difference to source-only in expected accuracy, by plausible reading, times the reading's scale where that is below 1: where classes have drawn
+   * together to half their distance, a sample's posterior says half as much.
+   */
   readonly gains: Readonly<Partial<Record<ReadingName, number>>>
   /** The least and the mean of them. */
   readonly leastGain: number
   readonly meanGain: number
   /** Difference to source-only in {@link cohesion}. */
   readonly cohesionGain: number
-  /** meanGain + cohesionGain / 2. */
+  /** meanGain + cohesionGain. */
   readonly score: number
   /** 90 % of `score`, by the bootstrap over target samples. */
   readonly interval: Interval
 }
 
 /** What a point of cohesion counts against a point of expected accuracy. */
-const COHESION = 0.5
+const COHESION = 1
 const REPLICATES = 300
 
 /**
@@ -65,11 +68,12 @@ export function gatherEvidence(
     const own = judge(argmaxRows(one))
     const gains: Partial<Record<ReadingName, number>> = {}
     const mean = new Float64Array(n)
-    for (const { name, posterior } of plausible) {
+    for (const { name, posterior, scale } of plausible) {
       let sum = 0
       for (let i = 0; i < n; i++) {
         const gap =
-          posterior.data[i * classes + own.predictions[i]!]! - posterior.data[i * classes + source.predictions[i]!]!
+          Math.min(1, scale) *
+          (posterior.data[i * classes + own.predictions[i]!]! - posterior.data[i * classes + source.predictions[i]!]!)
         mean[i] = mean[i]! + gap / plausible.length
         sum += gap / n
       }

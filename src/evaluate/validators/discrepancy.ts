@@ -6,7 +6,7 @@ import type { Validator } from './validator.js'
 
 /**
  * -MMD² (unbiased, five Gaussians around the median distance) between the candidate's own source and target features. Near 0 where
- * the domains cannot be told apart in them; features that hold nothing are as near. At most 500 samples a side.
+ * the domains cannot be told apart in them; features that hold nothing are as near. At most 300 samples a side.
  */
 export const discrepancy: Validator = {
   name: 'discrepancy',
@@ -14,8 +14,8 @@ export const discrepancy: Validator = {
   paper: 'Gretton, Borgwardt, Rasch, Schölkopf, Smola 2012, A Kernel Two-Sample Test, JMLR 13',
   score: ({ source, target }, _, { random }) => {
     if (source.features.rows < 2 || target.features.rows < 2) return undefined
-    const a = someRows(source.features, 500, random.fork('discrepancy', 'source'))
-    const b = someRows(target.features, 500, random.fork('discrepancy', 'target'))
+    const a = someRows(source.features, 300, random.fork('discrepancy', 'source'))
+    const b = someRows(target.features, 300, random.fork('discrepancy', 'target'))
     const joined = stackRows(a, b)
     const n = joined.rows
     const kernel = gaussianKernel(squaredDistances(joined), n)
