@@ -41,6 +41,7 @@ export function wdgrl(options: WdgrlOptions = {}): AdaptationMethod {
     paper: 'Shen et al. 2018, Wasserstein Distance Guided Representation Learning, arXiv:1707.01217',
     needs: ['features'],
     options: { weight, penalty, steps, rate, hidden },
+    takes: () => ({ passes: 2 }),
     prepare(context) {
       const { value } = classFeatures(context, title)
       const random = context.random.fork('critic')
