@@ -59,6 +59,23 @@ export {
 export { type BatchNormMode, type Specialised, type SpecialiseOptions, specialise } from './passes/specialise.js'
 export { type Engine, type EngineOptions, type LoadedProgram, openEngine } from './runtime/engine.js'
 export { floats, type HostTensor, type Program, type StateBinding, scalarTensor } from './runtime/types.js'
+export type { AdaptationMethod } from './techniques/domainAdaptation/method.js'
+export { type CoralAcrossOptions, coralAcross } from './techniques/domainGeneralisation/coralAcross.js'
+export {
+  type GeneralisedFeatures,
+  type GeneraliseFeaturesOptions,
+  generaliseFeatures,
+} from './techniques/domainGeneralisation/generalise.js'
+export { type GroupDroOptions, groupDro } from './techniques/domainGeneralisation/groupDro.js'
+export { type IrmOptions, irm } from './techniques/domainGeneralisation/irm.js'
+export {
+  type LeaveOneDomainOut,
+  type LeftOut,
+  leaveOneDomainOut,
+  leaveOneFeatureDomainOut,
+} from './techniques/domainGeneralisation/leaveOneDomainOut.js'
+export { type MixStyleOptions, mixStyle } from './techniques/domainGeneralisation/mixStyle.js'
+export { type VrexOptions, vrex } from './techniques/domainGeneralisation/vrex.js'
 export {
   type Classifier,
   type ClassifierName,

@@ -29,7 +29,8 @@ export interface GeneraliseFeaturesOptions {
   /** @default {@link ADAPTATION_SETTINGS} */
   readonly settings?: Partial<TuningSettings>
   readonly random: Random
-  readonly context: Pick<RunContext, 'signal' | 'warn'>
+  /** @default nothing is told, nothing stops it */
+  readonly context?: Pick<RunContext, 'signal' | 'warn'>
 }
 
 export interface GeneralisedFeatures {
@@ -48,7 +49,7 @@ export interface GeneralisedFeatures {
  * @throws GraftError where a domain is empty or shapes differ
  */
 export async function generaliseFeatures(options: GeneraliseFeaturesOptions): Promise<GeneralisedFeatures> {
-  const { engine, classes, sources, methods = [], hidden, rows = 32, random, context } = options
+  const { engine, classes, sources, methods = [], hidden, rows = 32, random, context = SILENT } = options
   const [first, ...others] = sources
   if (first === undefined) throw new UsageError('Generalising takes labelled domains; found none.')
   for (const { name, features } of others)
