@@ -246,6 +246,37 @@ test('another weighting is trained beside equal weights', async () => {
   await result.model.close()
 })
 
+test('a data set of its own for each task, and tasks drawn equally', async () => {
+  const all = sentences(120, 9)
+  const moods = join(folder, 'moods.csv')
+  const lengths = join(folder, 'lengths.csv')
+  const rows = (from: number, to: number, label: (one: (typeof all)[number]) => string) =>
+    all.slice(from, to).map((one) => `${one.words.join(' ')},${label(one)}`)
+  writeFileSync(moods, `text,label\n${rows(0, 80, ({ good, bad }) => (good > bad ? 'good' : 'bad')).join('\n')}\n`)
+  writeFileSync(lengths, `text,words\n${rows(80, 120, ({ words }) => String(words.length + 0.5)).join('\n')}\n`)
+  const out = join(folder, 'apart-data')
+  const result = await multitask({
+    tasks: [`mood=${moods}`, `length=${lengths}:words`],
+    types: ['length=number'],
+    sampling: 'equal',
+    backbone: textBackbone,
+    threads: 1,
+    epochs: 2,
+    single: false,
+    report: false,
+    out,
+  })
+  const [mood, length] = result.report.tasks
+  assert.ok(mood && length)
+  const total = ({ train, validation, test: held }: typeof mood.known) => train + validation + held
+  assert.deepEqual([total(mood.known), total(length.known)], [80, 40])
+  assert.ok(mood.known.test >= 14 && length.known.test >= 6, 'each data set has a test part')
+  const measured = await result.model.evaluate(undefined, { tasks: [`mood=${moods}`], split: 'all' })
+  assert.equal(measured.tasks.mood?.n, 80)
+  assert.deepEqual(measured.unmeasured, ['length'])
+  await result.model.close()
+})
+
 test('photos with a class and a number, by the command line; wrong uses are told apart', async () => {
   const photos = join(folder, 'photos.csv')
   const lines = ['path,kind,edge']
