@@ -77,6 +77,12 @@ export {
 export { type MixStyleOptions, mixStyle } from './techniques/domainGeneralisation/mixStyle.js'
 export { type VrexOptions, vrex } from './techniques/domainGeneralisation/vrex.js'
 export {
+  type AdaptedFeatures,
+  adaptFeatures,
+  type FeatureAdaptation,
+  type LabelledFeatures,
+} from './tasks/adaptation/onFeatures.js'
+export {
   type Classifier,
   type ClassifierName,
   type FittedClassifier,

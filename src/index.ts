@@ -101,6 +101,12 @@ export {
   resumeAdaptation,
 } from './tasks/adaptation/adapt.js'
 export { type DriftDataOptions, type DriftResult, drift, type StrangeSample } from './tasks/adaptation/drift.js'
+export {
+  type AdaptedFeatures,
+  adaptFeatures,
+  type FeatureAdaptation,
+  type LabelledFeatures,
+} from './tasks/adaptation/onFeatures.js'
 export { type ShiftDataOptions, type ShiftResult, shift } from './tasks/adaptation/shift.js'
 export {
   type CheckedGradient,

@@ -16,7 +16,7 @@ export function adaptationLines(data: ReportData): SummaryLine[] {
     : `Kept ${found.chosen}: ${counted(changed.count, 'answer')} of ${counted(changed.n, one, many)} of ${found.target} changed`
   lines.push({ kind: 'headline', text: visible(head) })
   lines.push(...found.reasons.map(text))
-  lines.push(text(found.agreement))
+  if (found.agreement !== '') lines.push(text(found.agreement))
   lines.push({ kind: 'blank', text: '' })
   const judged = candidates.some(({ expected }) => expected !== undefined)
   const rows = [

@@ -14,9 +14,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { env, pipeline } from '@huggingface/transformers'
+import { Random } from '#graft/base/random.js'
 import {
   type AdaptDataOptions,
   adapt,
+  adaptFeatures,
   drift,
   featureExtraction,
   images,
@@ -349,4 +351,88 @@ test('texts of one kind to texts of another', async () => {
   const classify = await pipeline('text-classification', out)
   const [answer] = (await classify('the film was good today')) as { label: string }[]
   assert.ok(['positive', 'negative'].includes(answer?.label ?? ''))
+})
+
+test('a target with fewer classes, or with others besides', async () => {
+  const some = await writePhotos({ folder: join(folder, 'some'), light: DUSK, each: [16, 16, 0], seed: 21 })
+  const partial = await run({ target: some, setting: 'partial', method: 'mcc' })
+  assert.ok(partial.report.adaptation!.candidates.some(({ name }) => name === 'partial mcc'))
+  const strange = await writePhotos({
+    folder: join(folder, 'strange'),
+    light: DUSK,
+    each: [12, 12, 12, 12],
+    seed: 22,
+    names: [...COLOURS, 'violet'],
+  })
+  const open = await run({ target: strange, setting: 'open', method: 'mcc', evaluate: true })
+  assert.equal(open.report.adaptation!.truth?.n, 48, 'those of other classes count too')
+  assert.deepEqual(open.report.adaptation!.truth.others, ['violet'])
+  const closed = await run({ target: strange, evaluate: true })
+  assert.equal(closed.report.adaptation!.truth?.n, 36)
+  assert.match(await refused({ setting: 'partial', method: 'coral' }), /takes all rows of a domain alike/)
+})
+
+test('a saved model without its source', async () => {
+  const saved = join(folder, 'saved')
+  const trained = await transfer({
+    data: day,
+    backbone,
+    out: saved,
+    threads: 1,
+    technique: featureExtraction(),
+    report: false,
+  })
+  await trained.model.close()
+  const out = join(folder, 'without source')
+  const { report, model } = await adapt({
+    model: saved,
+    target: dusk,
+    out,
+    evaluate: true,
+    threads: 1,
+    epochs: 2,
+    seed: 1,
+  })
+  assert.deepEqual(
+    report.adaptation!.candidates.map(({ name }) => name),
+    ['unadapted', 'shot'],
+  )
+  assert.equal(report.adaptation!.truth?.n, 45)
+  const measured = await (await loadModel(out)).evaluate(dusk, { split: 'all' })
+  assert.ok(measured.kind === 'classes' && Math.abs(measured.accuracy - report.adaptation!.truth.after.value) < 1e-9)
+  await model.close()
+  assert.match(await refused({ model: saved }), /Both --source and --model are given/)
+  assert.match(await refused({ model: saved, source: undefined, method: 'coral' }), /coral learns from labelled data/)
+})
+
+test('features in memory', async () => {
+  const random = new Random(1, 'features in memory')
+  const cloud = (shift: number, each: number) => {
+    const labels = Int32Array.from({ length: 2 * each }, (_, i) => i % 2)
+    const data = Float32Array.from({ length: 2 * each * 4 }, (_, at) => {
+      const [i, j] = [Math.floor(at / 4), at % 4]
+      return random.normal() * 0.5 + (j === 0 ? 2 * labels[i]! : 0) + (j < 2 ? shift : 0)
+    })
+    return { features: { rows: 2 * each, columns: 4, data }, labels }
+  }
+  const [source, target] = [cloud(0, 60), cloud(1.2, 60)]
+  const found = await adaptFeatures({
+    sources: [source],
+    target: target.features,
+    classes: ['low', 'high'],
+    methods: ['coral'],
+    hidden: 16,
+    epochs: 5,
+    threads: 1,
+  })
+  assert.ok(found.candidates.some(({ name }) => name === found.kept))
+  const kept = found.candidates.find(({ name }) => name === found.kept)!
+  const logits = found.classify(target.features)
+  logits.data.forEach((value, i) => {
+    assert.ok(Math.abs(value - kept.target.logits.data[i]!) < 1e-4, 'what is given out says what was chosen')
+  })
+  await assert.rejects(
+    async () => adaptFeatures({ sources: [], target: target.features, classes: ['a', 'b'] }),
+    /No source is given/,
+  )
 })

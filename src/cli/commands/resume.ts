@@ -7,7 +7,13 @@ import { follow } from '../follow.js'
 export async function run({ out }: z.output<typeof resumeSchema>, context: CommandContext): Promise<number> {
   context.output.line(`graft resume ${out}`)
   const { readUnfinished } = await import('../../techniques/run/directory.js')
-  if ((await readUnfinished(out))?.verb === 'multitask') {
+  const verb = (await readUnfinished(out))?.verb
+  if (verb === 'adapt') {
+    const { resumeAdaptation } = await import('../../tasks/adaptation/adapt.js')
+    const { followAdaptation } = await import('../followAdaptation.js')
+    return followAdaptation(resumeAdaptation(out, { signal: context.signal }), context)
+  }
+  if (verb === 'multitask') {
     const { resumeMultitask } = await import('../../tasks/multiTask/multitask.js')
     const { followTasks } = await import('./multitask.js')
     return followTasks(resumeMultitask(out, { signal: context.signal }), context)

@@ -1,5 +1,5 @@
 /** The verb `adapt`: from labelled samples of one place and unlabelled ones of another to a model for the other place. */
-import { UsageError } from '../../base/errors.js'
+import { GraftError, UsageError } from '../../base/errors.js'
 import type { ReportData } from '../../evaluate/report/data.js'
 import { readUnfinished } from '../../techniques/run/directory.js'
 import { type Run, type RunContext, startRun } from '../../techniques/run/run.js'
@@ -9,6 +9,7 @@ import { parseOptions } from '../schema.js'
 import { type DataSource, nameOf, PHOTOS, TEXTS } from './kinds.js'
 import { type AdaptInput, type AdaptOptions, adaptSchema } from './options.js'
 import { type AdaptationData, type AdaptationResult, performAdaptation } from './run.js'
+import { performSourceFree } from './sourceFree.js'
 
 export interface AdaptDataOptions extends Omit<AdaptInput, 'source' | 'target'> {
   /** Labelled samples, or several such: opened by `images()` or `texts()`, or where they lie. */
@@ -58,7 +59,11 @@ export function resumeAdaptation(
 ): Run<AdaptResult> {
   return startRun(
     async (context) => {
-      const { verb: _verb, ...recorded } = (await readUnfinished(out)) ?? {}
+      const { verb, ...recorded } = (await readUnfinished(out)) ?? {}
+      if (verb !== 'adapt')
+        throw new GraftError(`${out}: there is no unfinished adaptation here.`, {
+          remedy: 'Give the folder that was given to `graft adapt --out`; a finished run needs no resuming.',
+        })
       const parsed = parseOptions(adaptSchema, { ...recorded, out })
       return perform(context, options.data ?? { sources: parsed.source ?? [], target: parsed.target }, parsed, true)
     },
@@ -72,6 +77,14 @@ async function perform(
   options: AdaptOptions,
   resumed: boolean,
 ): Promise<AdaptResult> {
+  const { model } = options
+  if (model !== undefined) {
+    const kind = await kindOf(data.target, options.task, context)
+    const own = { ...options, model }
+    return kind === 'images'
+      ? performSourceFree(context, PHOTOS, data.target, own, resumed)
+      : performSourceFree(context, TEXTS, data.target, own, resumed)
+  }
   const [first] = data.sources
   if (first === undefined)
     throw new UsageError('No source is given.', {

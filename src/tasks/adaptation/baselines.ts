@@ -24,6 +24,12 @@ export interface HeadMaking {
 
 /** The candidate that stands for doing nothing. */
 export const SOURCE_ONLY = 'source-only'
+/** The same with a hidden layer: what heads that adapt are compared with. */
+export const SOURCE_HEAD = 'source-head'
+
+/** What standardises each domain by itself. */
+export const ADABN =
+  'Li, Wang, Shi, Liu, Hou 2016, Revisiting Batch Normalization For Practical Domain Adaptation, arXiv 1603.04779'
 
 /** A softmax regression on the labelled source, its penalty found by cross-validation there. */
 export async function sourceProbe(statistics: Statistics, making: HeadMaking): Promise<Candidate> {
@@ -36,9 +42,7 @@ export async function sourceProbe(statistics: Statistics, making: HeadMaking): P
   return {
     name: plain ? SOURCE_ONLY : 'standardised',
     title: plain ? 'Source only' : 'Source only, each domain standardised by itself',
-    paper: plain
-      ? undefined
-      : 'Li, Wang, Shi, Liu, Hou 2016, Revisiting Batch Normalization For Practical Domain Adaptation, arXiv 1603.04779',
+    paper: plain ? undefined : ADABN,
     ...(await madeOf(engine, ready, [fitted.linear])),
     drift: [],
     seconds: (now() - started) / 1000,

@@ -3,7 +3,7 @@ import { argmaxRows, type Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import { type AdaptationChoice, type CandidateVerdict, chooseAdapted } from '../../evaluate/choice/index.js'
 import type { CandidateOutputs } from '../../evaluate/validators/index.js'
-import { SOURCE_ONLY } from './baselines.js'
+import { SOURCE_HEAD, SOURCE_ONLY } from './baselines.js'
 import type { Candidate } from './candidate.js'
 
 export interface Choosing {
@@ -21,15 +21,23 @@ export interface AdaptationVerdict {
   readonly baseline: number
   readonly chosen: number
   readonly choice: AdaptationChoice
-  readonly verdicts: readonly CandidateVerdict[]
+  /** Undefined for one that took no part. */
+  readonly verdicts: readonly (CandidateVerdict | undefined)[]
   /** By validator, in the order of the columns; undefined where there is nothing to judge by. */
   readonly scores: readonly (readonly (number | undefined)[])[]
 }
 
-/** What is chosen by is given nothing that is known of the target's samples but the samples. */
+/**
+ * What is chosen by is given nothing that is known of the target's samples but the samples.
+ *
+ * Like is compared with like: where heads with a hidden layer were made, they are compared with one of the source alone, for what a
+ * linear model says lies nearer to how the target is read. Where none of them is credibly better, the linear one is kept.
+ */
 export function choose(choosing: Choosing): AdaptationVerdict {
   const { candidates, trainLabels, inputs, random } = choosing
-  const choice = chooseAdapted(outputsFor(choosing), SOURCE_ONLY, {
+  const reference = candidates.some(({ name }) => name === SOURCE_HEAD) ? SOURCE_HEAD : SOURCE_ONLY
+  const compared = reference === SOURCE_HEAD ? candidates.filter(({ name }) => name !== SOURCE_ONLY) : candidates
+  const choice = chooseAdapted(outputsFor({ ...choosing, candidates: compared }), reference, {
     random,
     inputs: {
       source: inputs.heldOut,
@@ -40,10 +48,10 @@ export function choose(choosing: Choosing): AdaptationVerdict {
   const at = (name: string) => candidates.findIndex((candidate) => candidate.name === name)
   const { validators } = choice
   return {
-    baseline: at(choice.baseline),
-    chosen: at(choice.chosen),
+    baseline: at(SOURCE_ONLY),
+    chosen: at(choice.chosen === reference ? SOURCE_ONLY : choice.chosen),
     choice,
-    verdicts: choice.verdicts,
+    verdicts: candidates.map(({ name }) => choice.verdicts.find((verdict) => verdict.name === name)),
     scores: candidates.map(({ name }) => {
       const row = validators.candidates.indexOf(name)
       return validators.columns.map(({ scores }) => (row < 0 ? undefined : scores[row]))

@@ -6,6 +6,8 @@ import {
   type AdaptationName,
   adaptationMethod,
 } from '../../techniques/domainAdaptation/methods/table.js'
+import { openSet } from '../../techniques/domainAdaptation/settings/openSet.js'
+import { partialTarget } from '../../techniques/domainAdaptation/settings/partial.js'
 import { methodText, parseMethod } from '../training/methods/specification.js'
 
 /** A method with checked options. */
@@ -30,4 +32,37 @@ export function namedMethod(text: string): NamedMethod {
   // Each factory checks the values of its own options.
   const factory = ADAPTATION_METHODS[name].factory as (options: object) => AdaptationMethod
   return { name, text: methodText(specification), method: factory(specification.options) }
+}
+
+/**
+ * What `auto` tries on cached features: of each family what publications and our own benchmark found to do best. On the network
+ * itself each takes as long as a fine-tuning.
+ */
+export const PORTFOLIO: Readonly<Record<'features' | 'network', readonly AdaptationName[]>> = {
+  features: ['coral', 'dan', 'dsan', 'dann', 'cdan', 'mcc', 'information', 'bnm', 'atdoc'],
+  network: ['coral', 'mcc'],
+}
+
+/** Beside these, methods that weigh rows stand inside a setting. */
+const IN_A_SETTING: readonly AdaptationName[] = ['mcc', 'dann', 'cdan', 'atdoc', 'pseudo-labels', 'afn']
+
+/** The methods of a run. @throws UsageError for a name, an option, or a method in a setting that cannot be */
+export function methodsFor({
+  method,
+  train,
+  setting,
+}: {
+  readonly method: string
+  readonly train: string
+  readonly setting: 'closed' | 'partial' | 'open'
+}): NamedMethod[] {
+  const frontier = train === 'features' ? 'features' : 'network'
+  const named = method === 'auto' ? PORTFOLIO[frontier] : [method]
+  if (setting === 'closed') return named.map((name) => namedMethod(name))
+  const inside = method !== 'auto' ? named : frontier === 'features' ? IN_A_SETTING : IN_A_SETTING.slice(0, 1)
+  const around = setting === 'partial' ? partialTarget : openSet
+  return inside.map((name) => {
+    const own = namedMethod(name)
+    return { ...own, text: `${setting} ${own.text}`, method: around(own.method) }
+  })
 }

@@ -15,6 +15,7 @@ import type { Model } from '../../graph/graph.js'
 import { type ModelFolderContents, STATISTICS_FILE, saveModelFolder } from '../../models/modelFolder.js'
 import { settleBackbone } from '../../models/place.js'
 import { type Engine, openEngine } from '../../runtime/engine.js'
+import { openSetAnswers } from '../../techniques/domainAdaptation/settings/openSet.js'
 import { checkEqual } from '../../techniques/fineTuning/checkEqual.js'
 import type { RunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
@@ -34,9 +35,11 @@ import { domainFeatures, stacked } from './extract.js'
 import { type DataSource, type DomainKind, nameOf } from './kinds.js'
 import { type Made, makeCandidates } from './make.js'
 import { domainMaps } from './maps.js'
+import { methodsFor } from './methods.js'
 import type { AdaptOptions } from './options.js'
 import { folderContents } from './output.js'
-import { methodsFor, plannedHeads, plannedNetworks, plannedProbes } from './plan.js'
+import { plannedHeadsOf, plannedProbes } from './planHeads.js'
+import { plannedNetworks } from './planNetworks.js'
 import { adaptationReport, type Findings, reasonsOf } from './reportData.js'
 import { scoreTarget } from './score.js'
 import { type DomainFeatures, divided, standardisedFeatures } from './standardised.js'
@@ -167,18 +170,19 @@ async function adaptModel<T extends Trunk, D extends PreparedData>(
     context,
   }
   const key = keyOf(base, domains, few?.labels)
-  const planned = [
-    ...plannedProbes(training),
-    ...(options.train === 'features'
-      ? plannedHeads(methods, training)
-      : plannedNetworks(methods, {
-          ...base,
-          domains,
-          random: random.fork('networks'),
-          key,
-          targetLabels: few?.labels,
-        })),
-  ]
+  const planned =
+    options.train === 'features'
+      ? plannedHeadsOf(methods, training)
+      : [
+          ...plannedProbes(training),
+          ...plannedNetworks(methods, {
+            ...base,
+            domains,
+            random: random.fork('networks'),
+            key,
+            targetLabels: few?.labels,
+          }),
+        ]
   const made = await watch.time('Candidates', () => makeCandidates(planned, key, directory, context))
   context.phase('evaluation', 'Choosing without labels')
   const verdict = await watch.time('Choice', async () =>
@@ -323,7 +327,9 @@ async function scored<T extends Trunk, D extends PreparedData>(
       : undefined
   if (known === undefined) return undefined
   const found = scoreTarget(
-    made.candidates.map(({ target: { logits } }) => ({ logits })),
+    made.candidates.map(({ target: { logits } }) =>
+      options.setting === 'open' ? { logits, answers: openSetAnswers(logits) } : { logits },
+    ),
     { kept: chosen, baseline },
     known,
     classes,
