@@ -59,6 +59,63 @@ export {
 export { type BatchNormMode, type Specialised, type SpecialiseOptions, specialise } from './passes/specialise.js'
 export { type Engine, type EngineOptions, type LoadedProgram, openEngine } from './runtime/engine.js'
 export { floats, type HostTensor, type Program, type StateBinding, scalarTensor } from './runtime/types.js'
+export type { AdaptationMethod } from './techniques/domainAdaptation/method.js'
+export {
+  type AdaBnOptions,
+  type AdaptationName,
+  type AddaOptions,
+  type AfnOptions,
+  type AtdocOptions,
+  adaBn,
+  adaptationMethod,
+  adda,
+  afn,
+  atdoc,
+  type BnmOptions,
+  type BspOptions,
+  bnm,
+  bsp,
+  type CdanOptions,
+  cdan,
+  type DannOptions,
+  type DanOptions,
+  type DeepCoralOptions,
+  type DeepJdotOptions,
+  type DomainBatchNormOptions,
+  type DsanOptions,
+  dan,
+  dann,
+  deepCoral,
+  deepJdot,
+  domainBatchNorm,
+  dsan,
+  type EntropyOptions,
+  entropyMinimisation,
+  type FixMatchOptions,
+  fixMatch,
+  type ImportanceWeightingOptions,
+  type InformationOptions,
+  importanceWeighting,
+  informationMaximising,
+  type JanOptions,
+  jan,
+  type MccOptions,
+  type McdOptions,
+  type MddOptions,
+  type MomentMatchingOptions,
+  mcc,
+  mcd,
+  mdd,
+  momentMatching,
+  type OsbpOptions,
+  osbp,
+  type PseudoLabelOptions,
+  pseudoLabels,
+  type SlicedWassersteinOptions,
+  slicedWasserstein,
+  type WdgrlOptions,
+  wdgrl,
+} from './techniques/domainAdaptation/methods/index.js'
 export {
   type AdaptedFeatures,
   adaptFeatures,
@@ -100,5 +157,6 @@ export type { EventOf, PhaseName, RunEvent } from './techniques/run/events.js'
 export type { Run } from './techniques/run/run.js'
 export type { ComputeOptions } from './techniques/tensors/engine.js'
 export type { TensorSamples } from './techniques/tensors/samples.js'
+export { type TrainAdaptedOptions, type TrainedAdapted, trainAdapted } from './techniques/tensors/trainAdapted.js'
 export { type TrainedHead, type TrainHeadOptions, trainHead } from './techniques/tensors/trainHead.js'
 export { type TrainedNetwork, type TrainNetworkOptions, trainNetwork } from './techniques/tensors/trainNetwork.js'

@@ -4,9 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { argmaxRows } from '#graft/base/matrix.js'
+import { argmaxRows, type Matrix } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
+import { readModel } from '#graft/onnx/reader.js'
+import { writeModel } from '#graft/onnx/writer.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
+import { floats } from '#graft/runtime/types.js'
 import { type AdaptedCandidate, adaptFeatures, featureSource } from '#graft/techniques/domainAdaptation/adapt.js'
 import { adaptNetwork } from '#graft/techniques/domainAdaptation/adaptNetwork.js'
 import { joinDomains } from '#graft/techniques/domainAdaptation/domainSource.js'
@@ -14,6 +17,7 @@ import { featureNetwork } from '#graft/techniques/domainAdaptation/featureNetwor
 import { adda } from '#graft/techniques/domainAdaptation/methods/adda.js'
 import { cdan } from '#graft/techniques/domainAdaptation/methods/cdan.js'
 import { dann } from '#graft/techniques/domainAdaptation/methods/dann.js'
+import { deepCoral } from '#graft/techniques/domainAdaptation/methods/deepCoral.js'
 import { mcd } from '#graft/techniques/domainAdaptation/methods/mcd.js'
 import { mdd } from '#graft/techniques/domainAdaptation/methods/mdd.js'
 import { slicedWasserstein } from '#graft/techniques/domainAdaptation/methods/slicedWasserstein.js'
@@ -26,6 +30,8 @@ import { wdgrl } from '#graft/techniques/domainAdaptation/methods/wdgrl.js'
 import type { TuningMethod } from '#graft/techniques/fineTuning/method.js'
 import { openRunDirectory, type RunDirectory } from '#graft/techniques/run/directory.js'
 import type { RunContext } from '#graft/techniques/run/run.js'
+import { trainAdapted } from '#graft/techniques/tensors/trainAdapted.js'
+import { assertClose, runOnce } from '../../support/compare.js'
 import { SETTINGS } from '../fineTuning/toy.js'
 import { assertResumes } from '../fineTuning/training.js'
 import { CLASSES, shiftedDomains } from './shifted.js'
@@ -174,6 +180,48 @@ describe('adaptation on features', () => {
       /none of its samples has a class/,
     )
     assert.throws(() => adaptationMethod('dan n'), /no method of domain adaptation "dan n".*/)
+  })
+})
+
+describe('a classifier on features of the caller', () => {
+  const inputs = ({ features }: typeof source) => ({ dims: [features.rows, features.columns], data: features.data })
+  const job = {
+    sources: { here: { inputs: inputs(source), labels: source.labels } },
+    target: inputs(target),
+    classes: 3,
+    hidden: 16,
+    standardise: 'source',
+    settings: { epochs: 40, lr: 0.03 },
+    seed: 1,
+  } as const
+
+  it('is a model from the features to the scores, by a method or its name', async () => {
+    const plain = await trainAdapted({ ...job, engine })
+    for (const method of ['coral', deepCoral()] as const) {
+      const found = await trainAdapted({ ...job, engine, method })
+      const right = (logits: Matrix) => argmaxRows(logits).filter((own, i) => own === target.labels[i]).length
+      assert.ok(
+        right(found.logits) > 80 && right(found.logits) > right(plain.logits),
+        `${right(found.logits)}, ${right(plain.logits)}`,
+      )
+      assert.equal(found.drift.length, 40)
+      const model = readModel(writeModel(found.model))
+      const results = await runOnce(engine, model, { features: floats([90, 8], target.features.data) })
+      assertClose(results.logits!.data as Float32Array, found.logits.data, 'scores', 1e-3, 1e-3)
+    }
+  })
+
+  it('is refused where samples do not fit', async () => {
+    const labels = source.labels.map((label) => label + 1)
+    await assert.rejects(
+      trainAdapted({ ...job, engine, sources: { here: { inputs: inputs(source), labels } } }).result(),
+      /label of here sample 2 is 3/,
+    )
+    await assert.rejects(trainAdapted({ ...job, engine, sources: {} }).result(), /at least one labelled source/)
+    await assert.rejects(
+      trainAdapted({ ...job, engine, method: 'cora' as 'coral' }).result(),
+      /no method of domain adaptation "cora"/,
+    )
   })
 })
 
