@@ -159,6 +159,7 @@ export {
   type TaskInput,
 } from './tasks/multiTask/multitask.js'
 export type { EvaluateTasksOptions } from './tasks/multiTask/rows.js'
+export { architectures, type ChoiceValue, weightings } from './tasks/multiTask/values.js'
 export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/rank.js'
 export { type SoupOptions, type SoupResult, soup } from './tasks/soup.js'
 export type { TextModel } from './tasks/texts/model.js'

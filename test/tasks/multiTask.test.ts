@@ -6,8 +6,18 @@ import { after, before, test } from 'node:test'
 import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from '@huggingface/transformers'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { softmaxRows } from '#graft/base/matrix.js'
-import { loadModel, type MultitaskResult, multitask, type RunEvent, resumeMultitask } from '#graft/index.js'
+import {
+  architectures,
+  loadModel,
+  type MultitaskResult,
+  multitask,
+  type RunEvent,
+  resumeMultitask,
+  weightings,
+} from '#graft/index.js'
 import { readModel } from '#graft/onnx/reader.js'
+import { architectureFor, weightingNamed } from '#graft/tasks/multiTask/choices.js'
+import { choiceText } from '#graft/tasks/multiTask/values.js'
 import { AbortedError } from '#graft/techniques/run/aborted.js'
 import { EXAMPLES, graft, objects } from '../support/graft.js'
 import { writeTinyBackbone } from '../support/tinyBackbone.js'
@@ -231,7 +241,7 @@ test('another weighting is trained beside equal weights', async () => {
     tasks: ['mood', 'size'],
     types: undefined,
     classes: ['size=small|medium|large'],
-    weighting: 'fixed(weights=1|0.2)',
+    weighting: weightings.fixed([1, 0.2]),
     single: false,
   })
   assert.deepEqual(
@@ -330,6 +340,34 @@ test('photos with a class and a number, by the command line; wrong uses are told
   const model = await loadModel(out, { tasks: ['kind', 'edge'] })
   assert.throws(() => model.single('edge'), /one class a photo/)
   await model.close()
+})
+
+test('weightings and architectures are names or values: each value comes back from its text', () => {
+  const given = [
+    weightings.fixed([1, 0.5]),
+    weightings.dwa({ temperature: 3 }),
+    weightings.stch({ mu: 0.2, preference: [1, 2] }),
+    weightings.cagrad({ c: 0.7 }),
+    weightings.gradDrop({ leak: 0.1 }),
+    ...(['equal', 'uncertainty', 'rlw', 'gradNorm', 'famo', 'imtlL', 'geometric', 'pcgrad', 'mgda'] as const).map(
+      (name) => weightings[name](),
+    ),
+    ...(['nashMtl', 'alignedMtl', 'imtlG', 'upgrad'] as const).map((name) => weightings[name]()),
+  ]
+  for (const value of given) {
+    const again = weightingNamed(choiceText(value))
+    assert.deepEqual([again.name, again.options], [value.name, value.options])
+  }
+  for (const value of [
+    architectures.hardSharing({ hidden: 0 }),
+    architectures.crossStitch({ own: 0.5 }),
+    architectures.mmoe({ experts: 2 }),
+    architectures.cgc({ hidden: 8 }),
+    architectures.ple({ levels: 3 }),
+  ]) {
+    const again = architectureFor(choiceText(value), 'features')
+    assert.deepEqual([again.name, again.options], [value.name, value.options])
+  }
 })
 
 test('options that are wrong are refused by name, before anything is read', async () => {

@@ -10,6 +10,7 @@ import type { TaskKinds } from './answers.js'
 import { type MultiTaskModel, multiTaskModel } from './model.js'
 import { type MultitaskInput, multitaskSchema } from './options.js'
 import { performMultitask, type TaskRoles } from './run.js'
+import { type ChoiceValue, choiceText } from './values.js'
 
 /** A task as text (`airline`, `sentiment=:label`, `topic=news.csv:section`), or in parts. */
 export type TaskInput = string | TaskSpec
@@ -27,7 +28,10 @@ export interface MultitaskRunOptions<
   T extends readonly TaskInput[] = readonly TaskInput[],
   M extends readonly TaskInput[] = readonly [],
   A extends readonly TaskInput[] = readonly [],
-> extends Omit<MultitaskInput, 'data' | 'tasks' | 'main' | 'auxiliary' | 'types' | 'classes'> {
+> extends Omit<
+    MultitaskInput,
+    'data' | 'tasks' | 'main' | 'auxiliary' | 'types' | 'classes' | 'weighting' | 'architecture'
+  > {
   /** A table, or a list of objects with a text or an image and a value for each task. Not needed where each task has its own. */
   readonly data?: string | readonly TaskItem[] | undefined
   readonly tasks?: T | undefined
@@ -39,6 +43,10 @@ export interface MultitaskRunOptions<
   readonly types?: readonly string[] | undefined
   /** Classes of tasks in their order: `size=small|medium|large`. */
   readonly classes?: readonly string[] | undefined
+  /** A name, with options in brackets, or a value of `weightings`. @default 'equal' */
+  readonly weighting?: string | ChoiceValue | undefined
+  /** The same of `architectures`. @default 'hard-sharing' */
+  readonly architecture?: string | ChoiceValue | undefined
   /** Stops the run at the next safe point. */
   readonly signal?: AbortSignal
 }
@@ -62,7 +70,7 @@ export function multitask<
   const M extends readonly TaskInput[] = readonly [],
   const A extends readonly TaskInput[] = readonly [],
 >(options: MultitaskRunOptions<T, M, A>): Run<MultitaskResult<KindsOf<readonly [...T, ...M, ...A]>>> {
-  const { data, tasks, main, auxiliary, signal, ...rest } = options
+  const { data, tasks, main, auxiliary, weighting, architecture, signal, ...rest } = options
   return startRun(
     async (context) => {
       const texts = { tasks: textsOf(tasks), main: textsOf(main), auxiliary: textsOf(auxiliary) }
@@ -76,6 +84,8 @@ export function multitask<
       const parsed = parseOptions(multitaskSchema, {
         ...rest,
         ...given,
+        ...(weighting === undefined ? {} : { weighting: choiceText(weighting) }),
+        ...(architecture === undefined ? {} : { architecture: choiceText(architecture) }),
         ...(typeof data === 'string' ? { data } : {}),
         ...listed('types', [...(rest.types ?? []), ...types]),
         ...listed('classes', [...(rest.classes ?? []), ...classes]),
