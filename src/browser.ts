@@ -59,6 +59,12 @@ export {
 export { type BatchNormMode, type Specialised, type SpecialiseOptions, specialise } from './passes/specialise.js'
 export { type Engine, type EngineOptions, type LoadedProgram, openEngine } from './runtime/engine.js'
 export { floats, type HostTensor, type Program, type StateBinding, scalarTensor } from './runtime/types.js'
+export {
+  type AdaptedFeatures,
+  adaptFeatures,
+  type FeatureAdaptation,
+  type LabelledFeatures,
+} from './tasks/adaptation/onFeatures.js'
 export type { AdaptationMethod } from './techniques/domainAdaptation/method.js'
 export {
   type AdaBnOptions,
@@ -116,13 +122,6 @@ export {
   type WdgrlOptions,
   wdgrl,
 } from './techniques/domainAdaptation/methods/index.js'
-export {
-  type AdaptedFeatures,
-  adaptFeatures,
-  type FeatureAdaptation,
-  type LabelledFeatures,
-} from './tasks/adaptation/onFeatures.js'
-export type { AdaptationMethod } from './techniques/domainAdaptation/method.js'
 export { type CoralAcrossOptions, coralAcross } from './techniques/domainGeneralisation/coralAcross.js'
 export {
   type GeneralisedFeatures,
