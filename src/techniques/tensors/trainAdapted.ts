@@ -49,8 +49,8 @@ export interface TrainedAdapted {
 }
 
 /**
- * Trains. Without labels of the target nothing says how good it is there: compare with source-only, and look at the classes that are
- * predicted. The run can be awaited, iterated for its events and aborted.
+ * Trains one candidate by one method, `cdan({ entropy: true })` or by name; `adaptFeatures` tries several and chooses without labels.
+ * The run can be awaited, iterated for its events and aborted.
  *
  * @throws GraftError where the samples do not fit each other
  */
