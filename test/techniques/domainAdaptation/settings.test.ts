@@ -36,8 +36,8 @@ const reached = async (methods: readonly AdaptationMethod[], options: Options) =
   accuracy((await adapted(engine, methods, { settings, ...options })).target.logits, options.to.labels)
 
 describe('a partial target', () => {
-  const source = clouds({ key: 's', counts: [60, 60, 60, 60, 60, 60], spread: 0.5 })
-  const to = clouds({ key: 't', counts: [120, 120], places: 6, turn: 20, spread: 0.5 })
+  const source = clouds({ key: 's', counts: [40, 40, 40, 40, 40, 40], spread: 0.5 })
+  const to = clouds({ key: 't', counts: [80, 80], places: 6, turn: 20, spread: 0.5 })
 
   it('draws the target to classes that it does not have, unless classes are weighed', async () => {
     const own = { epochs: 30, lr: 0.04 }
@@ -66,12 +66,12 @@ describe('a partial target', () => {
 })
 
 describe('an open target', () => {
-  const source = clouds({ key: 's', counts: [100, 100, 100] })
+  const source = clouds({ key: 's', counts: [60, 60, 60] })
   // Half as many samples again are of no known class, and lie between all of them.
-  const to = clouds({ key: 't', counts: [100, 100, 100, 150], places: 3, turn: 30, radii: [3, 3, 3, 0.5] })
+  const to = clouds({ key: 't', counts: [60, 60, 60, 90], places: 3, turn: 30, radii: [3, 3, 3, 0.5] })
   const shares = (answers: Int32Array) => ({
     known: accuracyOf(answers, to, (label) => label < 3),
-    unknown: answers.filter((answer, i) => to.labels[i] === 3 && answer === UNKNOWN).length / 150,
+    unknown: answers.filter((answer, i) => to.labels[i] === 3 && answer === UNKNOWN).length / 90,
   })
 
   it('makes the plain method name what it cannot know; with the setting it stays unknown', async () => {
@@ -116,7 +116,7 @@ describe('several sources', () => {
   const near = clouds({ key: 'n', counts: [60, 60, 60] })
   // Where the near one has a class this one has the border of two.
   const far = clouds({ key: 'f', counts: [60, 60, 60], turn: 70, shift: [2, 2] })
-  const to = clouds({ key: 't', counts: [100, 100, 100], turn: -10, shift: [-0.5, 0] })
+  const to = clouds({ key: 't', counts: [60, 60, 60], turn: -10, shift: [-0.5, 0] })
   const options = { sources: [near, far], to }
 
   it('mislead as one, and do not where the nearer counts more', async () => {
@@ -160,8 +160,8 @@ describe('several sources', () => {
 
 describe('a few labelled target samples', () => {
   it('drown among those of the source, unless they count as much', async () => {
-    const source = clouds({ key: 's', counts: [100, 100, 100] })
-    const to = clouds({ key: 't', counts: [100, 100, 100], turn: 65 })
+    const source = clouds({ key: 's', counts: [60, 60, 60] })
+    const to = clouds({ key: 't', counts: [60, 60, 60], turn: 65 })
     const known = to.labels.map((label, i) => (i < 12 ? label : -1))
     const plain = await reached([], { sources: [source], to, known })
     const weighed = await reached([labelledTarget()], { sources: [source], to, known })
@@ -202,12 +202,7 @@ describe('methods in a setting', () => {
 
 describe('resuming with settings', () => {
   it('ends in the same bits', async () => {
-    for (const method of [
-      partialTarget(dann()),
-      perSource(mcc()),
-      openSet(mcc()),
-      partialTarget(cdan({ entropy: true })),
-    ])
-      await assertResumes({ train: joined(), settings: { methods: [method], epochs: 2 } }, [4])
+    for (const methods of [[partialTarget(cdan({ entropy: true })), openSet(mcc())], [perSource(dann())]])
+      await assertResumes({ train: joined(), settings: { methods, epochs: 2 } }, [4])
   })
 })
