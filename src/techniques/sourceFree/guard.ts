@@ -27,6 +27,8 @@ export interface GuardOptions {
    * @default 0.7
    */
   readonly doubtful?: number | undefined
+  /** Share of the predictions that the method has to change: fewer are not worth the risk. @default 0.05 */
+  readonly worthwhile?: number | undefined
 }
 
 export interface Verdict {
@@ -65,9 +67,10 @@ export class StreamGuard {
   #given = false
   #stops = 0
 
-  constructor(regime: Regime, { window = 128, watched = 48, gathering = 0.03, doubtful = 0.7 }: GuardOptions = {}) {
+  constructor(regime: Regime, options: GuardOptions = {}) {
+    const { window = 128, watched = 48, gathering = 0.03, doubtful = 0.7, worthwhile = 0.05 } = options
     this.#regime = regime
-    this.#options = { window, watched, gathering, doubtful }
+    this.#options = { window, watched, gathering, doubtful, worthwhile }
     this.#seen = new RecentRows(window)
     this.#plain = new RecentRows(window / 2)
     this.#adapted = new RecentRows(window / 2)
@@ -97,11 +100,18 @@ export class StreamGuard {
     if (this.#watched < this.#options.watched * 2 ** Math.min(this.#stops, 6)) return waiting('it is being watched')
     const wrong = this.#whatIsWrong()
     if (wrong === undefined) {
+      if (this.#changedShare() < this.#options.worthwhile)
+        return waiting('it changes too few predictions to be worth the risk')
       this.#given = true
       return TRUSTED
     }
     // What the stream cannot spoil is given time: its first answers stand on few samples.
     return this.#regime === 'any' && !this.#given ? waiting(wrong) : this.#stop(wrong)
+  }
+
+  #changedShare(): number {
+    const [saved, moved] = [argmaxRows(this.#plain.rows as Matrix), argmaxRows(this.#adapted.rows as Matrix)]
+    return saved.reduce((count, label, n) => count + (label === moved[n] ? 0 : 1), 0) / saved.length
   }
 
   /** Of the last answers, by those of the saved model. */

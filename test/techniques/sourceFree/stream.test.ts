@@ -215,18 +215,21 @@ describe('the guard', () => {
       for (let n = 0; n < logits.rows; n += 4) data.subarray(n * 5, n * 5 + 5).reverse()
       return { ...logits, data }
     }
-    const judged = (change: (logits: Matrix) => Matrix) => {
-      const guard = new StreamGuard('mixed')
+    const judged = (change: (logits: Matrix) => Matrix, options = {}) => {
+      const guard = new StreamGuard('mixed', options)
       return Array.from({ length: 6 }, () => {
         const logits = mixed()
         guard.look(logits)
         return guard.judge(logits, change(logits))
       })
     }
-    assert.ok(
-      judged((logits) => logits)
-        .slice(2)
-        .every(({ trusted }) => trusted),
+    const same = (logits: Matrix) => logits
+    assert.ok(judged(same).every(({ trusted, reset }) => !trusted && !reset))
+    assert.match(judged(same).at(-1)?.reason ?? '', /too few predictions/)
+    const free = judged(same, { worthwhile: 0 })
+    assert.deepEqual(
+      free.map(({ trusted }) => trusted),
+      [false, false, true, true, true, true],
     )
     const fallen = judged(gathered)
     assert.ok(fallen.every(({ trusted }) => !trusted))
