@@ -1,0 +1,227 @@
+/**
+ * Domain adaptation: every candidate of `graft adapt` on pairs of domains, what the choice without labels keeps, and what the best
+ * candidate would have been in hindsight. The target's labels only score.
+ *
+ * On cached features each seed makes its own split of the source and its own first weights; `--rounds` is the number of seeds (3 at most
+ * here). Where the network trains, one seed and the first pair are run: each method takes as long as a fine-tuning.
+ */
+import { argmaxRows, type Matrix } from '#graft/base/matrix.js'
+import { images } from '#graft/data/images.js'
+import { adapt } from '#graft/tasks/adaptation/adapt.js'
+import { adaptWithoutSource } from '#graft/tasks/withoutSource.js'
+import { ADAPTATION_METHODS } from '#graft/techniques/domainAdaptation/methods/table.js'
+import { inWorkplace } from '../support/job.js'
+import { type BenchSettings, tell } from '../support/settings.js'
+import { machine, renderTable } from '../support/table.js'
+import { type DomainPair, domainPairs } from './pairs.js'
+
+const SEEDS = 3
+/** More blocks than any network has. */
+const EVERY_BLOCK = 1000
+/** What is trained on the whole network besides the source alone. */
+const ON_NETWORK = ['coral', 'dann', 'mcc'] as const
+
+interface Measured {
+  /** Accuracy on the target, by name of the candidate. */
+  readonly accuracy: ReadonlyMap<string, number>
+  readonly seconds: ReadonlyMap<string, number>
+  readonly baseline: number
+  readonly chosen: number
+  readonly chosenName: string
+}
+
+/** The choice of `graft adapt --method auto` on cached features, for each pair and seed. */
+export async function benchAdaptation(settings: BenchSettings): Promise<void> {
+  const pairs = domainPairs(settings.data)
+  if (pairs.length === 0) {
+    tell(`adaptation is skipped: there are no domains in ${settings.data}.`)
+    return
+  }
+  const seeds = Array.from({ length: Math.min(SEEDS, settings.rounds) }, (_, i) => i + 1)
+  const found: Measured[][] = []
+  for (const pair of pairs) {
+    const runs: Measured[] = []
+    for (const seed of seeds) {
+      tell(`adaptation: ${pair.name}, seed ${seed} of ${seeds.length}`)
+      runs.push(await run(pair, 'auto', seed, settings))
+    }
+    found.push(runs)
+  }
+  showCandidates(pairs, found, settings)
+  showChoices(pairs, found, settings)
+}
+
+/** Every method by name, those outside of the automatic choice too: hours on two cores. */
+export async function benchAdaptationMethods(settings: BenchSettings): Promise<void> {
+  const pairs = domainPairs(settings.data)
+  const names = Object.entries(ADAPTATION_METHODS).flatMap(([name, { on }]) =>
+    on.some((f) => f === 'features') ? [name] : [],
+  )
+  const seeds = Array.from({ length: Math.min(SEEDS, settings.rounds) }, (_, i) => i + 1)
+  const rows: string[][] = []
+  for (const name of names) {
+    const cells: string[] = []
+    for (const pair of pairs) {
+      tell(`adaptation-methods: ${name}, ${pair.name}`)
+      const runs: number[] = []
+      for (const seed of seeds) {
+        const { accuracy } = await run(pair, name, seed, settings)
+        const value = accuracy.get(name)
+        if (value !== undefined) runs.push(value)
+      }
+      cells.push(spreadOf(runs))
+    }
+    rows.push([name, ...cells])
+  }
+  console.log(`Methods on cached features, accuracy on the target, mean and deviation (seeds: ${seeds.length})\n`)
+  console.log(renderTable(['method', ...pairs.map((p) => p.name)], rows, settings.markdown))
+}
+
+/** Deep CORAL, DANN, MCC and SHOT with every weight of the network trained, on the first pair. */
+export async function benchAdaptationNetwork(settings: BenchSettings): Promise<void> {
+  const pair = domainPairs(settings.data)[0]
+  if (pair === undefined) {
+    tell(`adaptation-network is skipped: there are no domains in ${settings.data}.`)
+    return
+  }
+  const rows: string[][] = []
+  for (const name of ON_NETWORK) {
+    tell(`adaptation-network: ${name}`)
+    const { accuracy, seconds, baseline, chosen, chosenName } = await run(pair, name, 1, settings, 'all')
+    rows.push([
+      name,
+      show(baseline),
+      show(accuracy.get('fine-tuned')),
+      show(accuracy.get(name)),
+      show(chosen),
+      chosenName,
+      (seconds.get(name) ?? Number.NaN).toFixed(0),
+    ])
+  }
+  tell('adaptation-network: shot')
+  rows.push(await withoutSource(pair, settings))
+  console.log(
+    `Whole network, ${pair.name}, seed 1 (${machine(settings.threads)}); shot begins with the source-only model's folder\n`,
+  )
+  const head = ['method', 'source-only', 'fine-tuned', 'adapted', 'chosen', 'which', 'seconds']
+  console.log(renderTable(head, rows, settings.markdown))
+}
+
+/** SHOT: a model that `graft train` made of the source, adapted in every block by the target alone. */
+async function withoutSource({ source, target }: DomainPair, { threads, epochs }: BenchSettings): Promise<string[]> {
+  return inWorkplace(async ({ graft, out }) => {
+    await graft([
+      'train',
+      source,
+      '--out',
+      out,
+      '--technique',
+      'feature-extraction',
+      '--seed=1',
+      `--threads=${threads}`,
+    ])
+    const started = performance.now()
+    const found = await adaptWithoutSource(out, target, {
+      unfreeze: EVERY_BLOCK,
+      seed: 1,
+      threads,
+      ...(epochs === undefined ? {} : { epochs }),
+    })
+    const seconds = (performance.now() - started) / 1000
+    const { samples, classes } = await images(target)
+    const { classes: known } = await images(source)
+    const labels = new Map(samples.map(({ id, label }) => [id, classes[label]]))
+    const accuracy = ({ logits }: { readonly logits: Matrix }) => {
+      const answers = argmaxRows(logits)
+      return meanOf(found.ids.map((id, i) => Number(known[answers[i]!] === labels.get(id))))
+    }
+    const [before, after] = [accuracy(found.unadapted), accuracy(found.adapted)]
+    const chosen = found.kept === 'adapted' ? after : before
+    return ['shot', show(before), '-', show(after), show(chosen), found.kept, seconds.toFixed(0)]
+  })
+}
+
+async function run(
+  { source, target }: DomainPair,
+  method: string,
+  seed: number,
+  { threads, epochs }: BenchSettings,
+  train: 'features' | 'all' = 'features',
+): Promise<Measured> {
+  const { report } = await adapt({
+    source,
+    target,
+    method,
+    seed,
+    train,
+    threads,
+    evaluate: true,
+    ...(epochs === undefined ? {} : { epochs }),
+  })
+  const { adaptation } = report
+  if (adaptation === undefined) throw new Error('an adaptation reports its candidates')
+  const scored = adaptation.candidates.flatMap(({ name, title, kept, accuracy, seconds }) =>
+    accuracy === undefined ? [] : [{ name, title, kept, accuracy: accuracy.value, seconds }],
+  )
+  const baseline = scored.find(({ title }) => title === adaptation.baseline)
+  const chosen = scored.find(({ kept }) => kept)
+  if (baseline === undefined || chosen === undefined) throw new Error("the target's labels score every candidate")
+  return {
+    accuracy: new Map(scored.map((c) => [c.name, c.accuracy])),
+    seconds: new Map(scored.map((c) => [c.name, c.seconds])),
+    baseline: baseline.accuracy,
+    chosen: chosen.accuracy,
+    chosenName: chosen.name,
+  }
+}
+
+/** A row for each candidate, a column for each pair. */
+function showCandidates(pairs: readonly DomainPair[], found: readonly Measured[][], settings: BenchSettings): void {
+  const names = [...new Set(found.flatMap((runs) => runs.flatMap(({ accuracy }) => [...accuracy.keys()])))]
+  const rows = names.map((name) => [
+    name,
+    ...found.map((runs) => spreadOf(runs.flatMap(({ accuracy }) => accuracy.get(name) ?? []))),
+    meanOf(found.flatMap((runs) => runs.flatMap(({ seconds }) => seconds.get(name) ?? []))).toFixed(1),
+  ])
+  const seeds = found[0]?.length ?? 0
+  console.log(
+    `Adaptation on cached features, accuracy on the target, mean and deviation (seeds: ${seeds}; ${machine(settings.threads)})\n`,
+  )
+  console.log(renderTable(['candidate', ...pairs.map((p) => p.name), 'seconds'], rows, settings.markdown))
+}
+
+/** A row for each pair: source-only, what was chosen without labels, the best in hindsight. */
+function showChoices(pairs: readonly DomainPair[], found: readonly Measured[][], settings: BenchSettings): void {
+  const rows = pairs.map(({ name }, i) => {
+    const runs = found[i]!
+    const gain = runs.map((r) => r.chosen - r.baseline)
+    return [
+      name,
+      spreadOf(runs.map((r) => r.baseline)),
+      spreadOf(runs.map((r) => r.chosen)),
+      `${(100 * meanOf(gain)).toFixed(1)} (least ${(100 * Math.min(...gain)).toFixed(1)})`,
+      spreadOf(runs.map(({ accuracy }) => Math.max(...accuracy.values()))),
+      [...new Set(runs.map((r) => r.chosenName))].join(', '),
+    ]
+  })
+  console.log('\nThe choice without labels of the target\n')
+  const head = ['pair', 'source-only', 'chosen', 'points gained', 'best in hindsight', 'which']
+  console.log(renderTable(head, rows, settings.markdown))
+}
+
+function show(value: number | undefined): string {
+  return value === undefined ? '-' : value.toFixed(3)
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, v) => sum + v, 0) / values.length
+}
+
+/** "0.781 ± 0.012"; the mean alone of one value. */
+function spreadOf(values: readonly number[]): string {
+  if (values.length === 0) return '-'
+  const mean = meanOf(values)
+  if (values.length === 1) return mean.toFixed(3)
+  const square = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1)
+  return `${mean.toFixed(3)} ± ${Math.sqrt(square).toFixed(3)}`
+}
