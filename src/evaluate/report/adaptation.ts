@@ -12,6 +12,7 @@ export function adaptation({ adaptation: found, nouns }: ReportData): Html | und
   const { many } = nounsOf({ nouns })
   const { candidates, validators } = found
   const some = (has: (row: AdaptedRow) => boolean) => candidates.some(has)
+  const judged = candidates.filter(({ scores }) => scores.some((score) => score !== undefined))
   return html`${found.reasons.map((reason) => html`<p>${reason}</p>`)}
 ${table(candidates, [
   { title: 'Method', cell: (row) => html`${named(row.title)}${row.kept && html` <span class="tag">kept</span>`}` },
@@ -45,17 +46,20 @@ ${table(candidates, [
         },
       ]
     : []),
-  ...(some((row) => row.doubts.length > 0)
-    ? [{ title: 'Why not', cell: (row: AdaptedRow) => html`<small>${row.doubts.join('; ')}</small>` }]
-    : []),
 ])}
+${
+  some((row) => row.doubts.length > 0) &&
+  html`<details><summary>Why others were not chosen</summary><ul>${candidates
+    .filter(({ doubts }) => doubts.length > 0)
+    .map(({ title, doubts }) => html`<li>${named(title)}: ${doubts.join('; ')}</li>`)}</ul></details>`
+}
 ${
   validators.length > 0 &&
   html`<h3>By every validator</h3>
 <p class="note">Figures that need no label of the target; of each, higher is better. None of them is right everywhere, which is why they are shown and do not choose. ${found.agreement}</p>
 ${table(validators, [
-  { title: 'Validator', cell: (one) => one.title },
-  ...candidates.map((row) => ({
+  { title: 'Validator', cell: (one) => one.name },
+  ...judged.map((row) => ({
     title: html`${named(row.name)}${row.kept && html` <span class="tag">kept</span>`}`,
     numeric: true,
     cell: (_: unknown, v: number) => scoreText(row.scores[v]),
@@ -65,7 +69,7 @@ ${table(validators, [
     .filter(({ paper }) => paper !== undefined)
     .map(
       ({ title, paper }) => html`<li>${title}: ${paper}</li>`,
-    )}${validators.map(({ title, paper }) => html`<li>${title}: ${paper}</li>`)}</ul></details>`
+    )}${validators.map(({ name, title, paper }) => html`<li>${name}, ${title}: ${paper}</li>`)}</ul></details>`
 }
 ${found.failed.length > 0 && html`<p class="note">Not made: ${found.failed.map(({ title, reason }, i) => html`${i > 0 && '; '}${title} (${reason})`)}.</p>`}
 <p class="note">No label of the ${found.target} ${many} took part in this choice.</p>`
