@@ -13,15 +13,20 @@ export interface FittedTask {
 /** How far below the others a class lies that no training sample has: one in several hundred. */
 const NEVER = 6
 
-/** A linear head on the samples that know the task, with all of its classes; rows of what was held out are rows of `features`. */
+/**
+ * A linear head on the samples that know the task, with all of its classes; rows of what was held out are rows of `features`.
+ *
+ * @param penalties candidates. @default those of the linear probe
+ */
 export async function fitTask(
   { name, targets }: NamedTask,
   features: Matrix,
   { engine, random, signal }: Pick<HeadOptions, 'engine' | 'random' | 'signal'>,
+  penalties?: readonly number[],
 ): Promise<FittedTask> {
   const known = Int32Array.from({ length: countOf(targets) }, (_, i) => i).filter((i) => isKnown(targets, i))
   const x = takeRows(features, known)
-  const options = { engine, random: random.fork('head', name), signal, method: 'linear-probe' } as const
+  const options = { engine, random: random.fork('head', name), signal, penalties, method: 'linear-probe' } as const
   const inAll = (found: HeldOutLogits | undefined) => found && { ...found, rows: found.rows.map((r) => known[r]!) }
   if (targets.kind === 'number' || targets.kind === 'multi-label') {
     const { linear, outOfFold } = await fitHead(takeTargets(targets, known), x, options)

@@ -39,6 +39,8 @@ export interface StackedHead {
 
 /** How often the other tasks' logits stand beside the features: so many times weaker is the penalty on them. */
 const REPEATS = [4, 16] as const
+/** Tried where labels were filled in. */
+const PENALTIES = [1000, 300, 100, 30, 10] as const
 /** A head that borrows is taken where it is better by more than this many standard errors of the paired difference. */
 const MARGIN = 2
 /** Share of samples of the other kind that does no harm. */
@@ -60,9 +62,9 @@ export async function stackHeads(options: StackHeadsOptions): Promise<StackedHea
   const implied = impliedLabels(targets)
   const total = targets.tasks.length * (2 + REPEATS.length)
   let done = 0
-  const fit = async (task: NamedTask, x: Matrix) => {
-    const fitted = await fitTask(task, x, options)
-    onProgress?.(++done / total)
+  const fit = async (task: NamedTask, x: Matrix, penalties?: readonly number[]) => {
+    const fitted = await fitTask(task, x, options, penalties)
+    onProgress?.(Math.min(1, ++done / total))
     return fitted
   }
   const singles: FittedTask[] = []
@@ -77,8 +79,13 @@ export async function stackHeads(options: StackHeadsOptions): Promise<StackedHea
       continue
     }
     const filled = implied.targets.tasks[k]!
-    const fitted = withoutShift(await fit(filled, features), task, filled)
-    bases.push(better(task, single, { fitted, filled: own, repeats: 0 }, 0))
+    let base = single
+    // The penalty is judged by the samples that were not filled in too: those are of one class, and easy.
+    for (const penalty of PENALTIES) {
+      const fitted = withoutShift(await fit(filled, features, [penalty]), task, filled)
+      base = better(task, base, { fitted, filled: own, repeats: 0, penalty }, 0)
+    }
+    bases.push(base)
   }
   const stacked: StackedHead[] = []
   for (const [k, task] of targets.tasks.entries()) {
@@ -90,7 +97,7 @@ export async function stackHeads(options: StackHeadsOptions): Promise<StackedHea
     let chosen = base
     for (const repeats of base.fitted.linear === undefined || others.length === 0 ? [] : REPEATS) {
       const way = directions(features, others, repeats)
-      const wide = await fit(trained, way.features)
+      const wide = await fit(trained, way.features, base.penalty === undefined ? undefined : [base.penalty])
       const folded = { ...wide, linear: wide.linear && way.fold(wide.linear) }
       const fitted = base.filled.length > 0 ? withoutShift(folded, task, trained) : folded
       chosen = better(task, chosen, { ...base, fitted, repeats }, MARGIN)
@@ -113,6 +120,8 @@ interface Candidate {
   readonly fitted: FittedTask
   readonly filled: readonly Implication[]
   readonly repeats: number
+  /** Where it was not the fit that chose it. */
+  readonly penalty?: number
 }
 
 /** The features with the other tasks' standardised logits beside them, and the way back to a head on the features. */
