@@ -4,13 +4,13 @@
  */
 import { cpuCount, paths, runtimeVersions } from '#platform'
 import { GraftError } from '../../base/errors.js'
-import { argmaxRows, takeRows } from '../../base/matrix.js'
+import { argmaxRows, type Matrix, takeRows } from '../../base/matrix.js'
 import { Random } from '../../base/random.js'
 import { VERSION } from '../../base/version.js'
 import { type FeatureCache, openFeatureCache } from '../../data/featureCache.js'
 import type { SampleLabels } from '../../data/unlabelled.js'
 import type { ReportData } from '../../evaluate/report/data.js'
-import { featureStatistics } from '../../evaluate/shift/index.js'
+import { featureStatistics, proxyADistance } from '../../evaluate/shift/index.js'
 import type { Model } from '../../graph/graph.js'
 import { type ModelFolderContents, STATISTICS_FILE, saveModelFolder } from '../../models/modelFolder.js'
 import { settleBackbone } from '../../models/place.js'
@@ -225,7 +225,7 @@ async function adaptModel<T extends Trunk, D extends PreparedData>(
       verdict,
       scores,
       maps: options.report ? mapsOf(base, domains, features, made, verdict.chosen) : [],
-      distance: undefined,
+      distance: options.report ? distanceOf(base, features, made, verdict.chosen) : undefined,
       reproduction: {
         command: `npx graft-ml adapt --config ${options.out === undefined ? 'run.json' : paths.join(options.out, 'run.json')} --out another-folder`,
         file: runFile,
@@ -417,6 +417,21 @@ function mapsOf(
     ...drawn(before.train, before.target, 'before'),
     ...drawn(chosen.train.features, chosen.target.features, 'after'),
   ]
+}
+
+/** Samples of each domain that the distance is measured on, at most. */
+const MEASURED = 500
+
+/** How well the domains can still be told apart: by the standardised features, and by what goes into the kept model's last layer. */
+function distanceOf({ random }: Base, features: DomainFeatures, made: Made, at: number): Findings['distance'] {
+  const draws = random.fork('distance')
+  const some = (rows: Matrix, key: string) =>
+    rows.rows <= MEASURED ? rows : takeRows(rows, draws.fork(key).permutation(rows.rows).slice(0, MEASURED))
+  const of = (source: Matrix, target: Matrix) =>
+    proxyADistance(some(source, 'source'), some(target, 'target'), { random: draws }).distance
+  const before = standardisedFeatures(features, 'source')
+  const { train, target } = made.candidates[at]!
+  return { before: of(before.train, before.target), after: of(train.features, target.features) }
 }
 
 function summaryOf({ adaptation }: ReportData, { out }: SettledOptions): Record<string, unknown> {
