@@ -11,7 +11,8 @@
  *    a worse one under another: a target with half its classes missing looks, to a method that makes domains alike, like one to be pulled apart.
  *    The expected accuracy of a candidate under a reading is the mean posterior of the class that it predicts; its gain over source-only counts times the reading's scale,
  *    since where classes have drawn together a posterior says less.
- * 3. *Cohesion* (`cohesion.ts`). Neighbours in the features should have one class, beyond chance.
+ * 3. *Cohesion* (`cohesion.ts`). Neighbours in the features should have one class, beyond chance. A method that trains on its neighbours' answers (ATDOC) raises this by itself: compared with
+ *    others it is put first too often, and should not be among candidates that are chosen from automatically.
  * 4. *Guard* (`guard.ts`). Ruled out is what predicts far fewer classes than any reading has, says nothing, strays from all others, had not settled when training ended, or
  *    lost the source.
  * 5. *Credibly better.* A candidate may be chosen where no plausible reading has it more than 3 points below source-only, its cohesion is not more than 0.03
