@@ -1,5 +1,7 @@
 /** The library: open photos, transfer, rank backbones, load and use models. @packageDocumentation */
 export { GraftError, UsageError } from './base/errors.js'
+export type { Matrix } from './base/matrix.js'
+export type { Random, RandomKey } from './base/random.js'
 export type { CsvColumns } from './data/csv.js'
 export { type ImageItem, type ImagesOptions, images } from './data/images.js'
 export type {
@@ -10,6 +12,7 @@ export type {
   OrdinalTargets,
   SingleLabelTargets,
   Targets,
+  TaskTargets,
   TokenTargets,
 } from './data/targets.js'
 export type { TaskItem, TaskKind, TaskSpec } from './data/tasks/types.js'
@@ -18,6 +21,11 @@ export { texts } from './data/text/texts.js'
 export type { ColumnChoice, ColumnRole, SampleTable, TextDataset, TextSample } from './data/text/types.js'
 export type { ImageDataset, ImageSample, SkipKind, SkippedFile, Split } from './data/types.js'
 export type { Reliability, ReliabilityBin, Temperature } from './evaluate/calibration.js'
+export type { AdaptationChoice, CandidateVerdict } from './evaluate/choice/choose.js'
+export type { Evidence } from './evaluate/choice/evidence.js'
+export type { GuardVerdict } from './evaluate/choice/guard.js'
+export type { Reading, ReadingName, Readings } from './evaluate/choice/readings.js'
+export type { ValidatorColumn, ValidatorTable } from './evaluate/choice/scoreTable.js'
 export type { ComparedMethod, ComparedRun } from './evaluate/comparison/summarise.js'
 export type { LabelFigures, LabelsEvaluation } from './evaluate/evaluateLabels.js'
 export type { NumberEvaluation } from './evaluate/evaluateNumber.js'
@@ -26,6 +34,7 @@ export type { ClassEvaluation, ClassFigures, Evaluation, OrderFigures } from './
 export type { Difference, Interval } from './evaluate/intervals.js'
 export type { AccuracyPoint, LabelCurve } from './evaluate/labelCurve.js'
 export type { Estimate, LabelsNeeded } from './evaluate/learningCurve.js'
+export type { DomainMap, MapPoint } from './evaluate/maps/chart.js'
 export type {
   ReportedCourse,
   ReportedEpoch,
@@ -37,6 +46,15 @@ export type {
 export type { DeltaMtl, TaskDelta } from './evaluate/multiTask/delta.js'
 export { renderTaskReport } from './evaluate/multiTask/page.js'
 export type { PartFigures } from './evaluate/oldAndNew.js'
+export type {
+  AdaptationReport,
+  AdaptedRow,
+  ChangedAnswer,
+  ClassShares,
+  TargetTruth,
+  TitledMap,
+  ValidatorTitle,
+} from './evaluate/report/adaptationData.js'
 export type {
   Baseline,
   Benefits,
@@ -63,7 +81,17 @@ export type {
   Warning,
   WrongAnswer,
 } from './evaluate/report/data.js'
+export type { DriftReport } from './evaluate/report/driftData.js'
+export type { ClassShift, ShiftMeasure, ShiftReport } from './evaluate/report/shiftData.js'
 export { renderReport } from './evaluate/report.js'
+export type { ClassDisplacement } from './evaluate/shift/classDisplacement.js'
+export type { LabelShift, LabelShiftConsistency } from './evaluate/shift/labelShift.js'
+export type { Drift, DriftTest } from './evaluate/shift/measureDrift.js'
+export type { Shift } from './evaluate/shift/measureShift.js'
+export type { OutlierScore } from './evaluate/shift/outlierScores.js'
+export type { Outlyingness } from './evaluate/shift/outOfDistribution.js'
+export type { TwoSampleTest } from './evaluate/shift/permutation.js'
+export type { ProxyADistance } from './evaluate/shift/proxyADistance.js'
 export type { Dimension, ValueInfo } from './graph/graph.js'
 export type { ElementType } from './graph/tensor.js'
 export {
@@ -93,6 +121,7 @@ export type { InspectedBlock, OperatorCount } from './models/inspect.js'
 export type { Parameter, ParameterRole } from './models/parameters.js'
 export type { Pooling } from './models/pooling.js'
 export type { RecordedTask } from './models/record.js'
+export type { Engine } from './runtime/engine.js'
 export type { HostTensor } from './runtime/types.js'
 export {
   type AdaptDataOptions,
@@ -100,13 +129,16 @@ export {
   adapt,
   resumeAdaptation,
 } from './tasks/adaptation/adapt.js'
+export type { AdaptationCandidate, Kept } from './tasks/adaptation/candidate.js'
 export { type DriftDataOptions, type DriftResult, drift, type StrangeSample } from './tasks/adaptation/drift.js'
+export type { AdaptedHead, HeadOutputs } from './tasks/adaptation/head.js'
 export {
   type AdaptedFeatures,
   adaptFeatures,
   type FeatureAdaptation,
   type LabelledFeatures,
 } from './tasks/adaptation/onFeatures.js'
+export type { AdaptationData } from './tasks/adaptation/run.js'
 export { type ShiftDataOptions, type ShiftResult, shift } from './tasks/adaptation/shift.js'
 export {
   type CheckedGradient,
@@ -162,6 +194,7 @@ export type { EvaluateTasksOptions } from './tasks/multiTask/rows.js'
 export { architectures, type ChoiceValue, weightings } from './tasks/multiTask/values.js'
 export { type RankedBackbone, type Ranking, type RankOptions, rank } from './tasks/rank.js'
 export { type SoupOptions, type SoupResult, soup } from './tasks/soup.js'
+export type { Outlier, UnknownOptions } from './tasks/statistics/unknown.js'
 export type { TextModel } from './tasks/texts/model.js'
 export type {
   AdaptedBatch,
@@ -215,6 +248,8 @@ export {
   transfer,
 } from './tasks/transfer.js'
 export { adaptWithoutSource, type WithoutSourceOptions, type WithoutSourceResult } from './tasks/withoutSource.js'
+export type { LinearHead } from './techniques/featureExtraction/classifier.js'
+export type { Standardiser } from './techniques/featureExtraction/standardise.js'
 export type { BiTuningOptions } from './techniques/fineTuning/methods/biTuning.js'
 export type { CoTuningOptions } from './techniques/fineTuning/methods/coTuning.js'
 export type { DeltaOptions } from './techniques/fineTuning/methods/delta.js'
@@ -223,19 +258,50 @@ export type { SharpnessOptions } from './techniques/fineTuning/methods/sharpness
 export type { SpectralShrinkageOptions } from './techniques/fineTuning/methods/spectralShrinkage.js'
 export type { StochasticNormOptions } from './techniques/fineTuning/methods/stochasticNorm.js'
 export type { WiseFtOptions } from './techniques/fineTuning/methods/wiseFt.js'
+export type { ArchitectureOptions, TaskArchitecture } from './techniques/multiTask/architectures/architecture.js'
+export type { CrossStitchOptions } from './techniques/multiTask/architectures/crossStitch.js'
+export type { HardSharingOptions } from './techniques/multiTask/architectures/hardSharing.js'
+export type { MmoeOptions } from './techniques/multiTask/architectures/mmoe.js'
+export type { PleOptions } from './techniques/multiTask/architectures/ple.js'
+export type { CagradOptions } from './techniques/multiTask/gradients/cagrad.js'
+export type { GradDropOptions } from './techniques/multiTask/gradients/gradDrop.js'
+export type { Coefficients, GradientMethod } from './techniques/multiTask/gradients/gradientMethod.js'
+export type { TaskNetwork, TaskShape } from './techniques/multiTask/network.js'
+export type { DwaOptions } from './techniques/multiTask/weighting/dwa.js'
+export type { FamoOptions } from './techniques/multiTask/weighting/famo.js'
+export type { GradNormOptions } from './techniques/multiTask/weighting/gradNorm.js'
+export type { ImtlLOptions } from './techniques/multiTask/weighting/imtlL.js'
+export type { StchOptions } from './techniques/multiTask/weighting/stch.js'
+export type { UncertaintyOptions } from './techniques/multiTask/weighting/uncertainty.js'
+export type {
+  DropGradients,
+  Memory,
+  TaskWeighting,
+  WeighedResult,
+  WeighedStep,
+} from './techniques/multiTask/weighting/weighting.js'
 export { AbortedError } from './techniques/run/aborted.js'
 export type { EventOf, PhaseName, RunEvent } from './techniques/run/events.js'
 export type { Run } from './techniques/run/run.js'
 export { type BnAdaptOptions, bnAdapt } from './techniques/sourceFree/bnAdapt.js'
 export { type EataOptions, eata } from './techniques/sourceFree/eata.js'
-export type { GuardOptions } from './techniques/sourceFree/guard.js'
+export type { GuardOptions, Regime } from './techniques/sourceFree/guard.js'
 export { type LabelShiftStreamOptions, labelShift } from './techniques/sourceFree/labelShift.js'
 export { type LameOptions, lame } from './techniques/sourceFree/lame.js'
-export type { StreamMethod } from './techniques/sourceFree/method.js'
+export type {
+  OpenStreamMethod,
+  PlainOutputs,
+  StreamAnswer,
+  StreamContext,
+  StreamMethod,
+  StreamNeed,
+} from './techniques/sourceFree/method.js'
 export type { StreamMethodName } from './techniques/sourceFree/methods.js'
+export type { SavedNetwork } from './techniques/sourceFree/network.js'
 export { type SarOptions, sar } from './techniques/sourceFree/sar.js'
 export { type ShotStreamOptions, shotStream } from './techniques/sourceFree/shot.js'
 export type { StreamOptions, StreamStatus } from './techniques/sourceFree/stream.js'
+export type { LinearClassifier } from './techniques/sourceFree/t3a.js'
 export { type T3aOptions, t3a } from './techniques/sourceFree/t3a.js'
 export { type NormStreamOptions, tent } from './techniques/sourceFree/tent.js'
 export type { SampleOutputs } from './techniques/sourceFree/withoutSource.js'

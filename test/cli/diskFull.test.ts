@@ -14,7 +14,7 @@ before(() => {
   folder = mkdtempSync(join(tmpdir(), 'graft-disk-'))
   disk = join(folder, 'disk')
   mkdirSync(disk)
-  mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=48k', 'tmpfs', disk]).status === 0
+  mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1000k', 'tmpfs', disk]).status === 0
 })
 after(() => {
   if (mounted) spawnSync('umount', [disk])
@@ -27,7 +27,7 @@ test('a full disk is named; the run can go on once there is space', async (t) =>
   const backbone = writeTinyBackbone(join(folder, 'backbone'))
   const cache = join(folder, 'cache')
   const ballast = join(disk, 'ballast')
-  writeFileSync(ballast, new Uint8Array(30_000))
+  writeFileSync(ballast, new Uint8Array(1_005_000))
   const out = join(disk, 'out')
   const found = await graft(['train', photos, '--backbone', backbone, '--out', out, '--no-report'], { cache })
   assert.equal(found.code, 1)

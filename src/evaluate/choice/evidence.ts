@@ -16,7 +16,7 @@ export interface Evidence {
   /** The least and the mean of them. */
   readonly leastGain: number
   readonly meanGain: number
-  /** Difference to source-only in {@link cohesion}. */
+  /** Difference to source-only in `cohesion`. */
   readonly cohesionGain: number
   /** meanGain + cohesionGain. */
   readonly score: number

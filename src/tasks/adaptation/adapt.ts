@@ -52,7 +52,7 @@ export function adapt(options: AdaptDataOptions): Run<AdaptResult> {
   )
 }
 
-/** Goes on with an adaptation that was interrupted. @param data where the run was given data in memory */
+/** Goes on with an adaptation that was interrupted. @param options `data` is to be given where the run was given data in memory */
 export function resumeAdaptation(
   out: string,
   options: { readonly data?: AdaptationData; readonly signal?: AbortSignal } = {},

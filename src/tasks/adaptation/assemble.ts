@@ -16,12 +16,12 @@ import { logitsOf } from '../../techniques/fineTuning/scoring.js'
 import type { Trunk } from '../training/modality.js'
 import { withHead } from '../training/trunk.js'
 import { SOURCE_ONLY } from './baselines.js'
-import type { Candidate, Kept } from './candidate.js'
+import type { AdaptationCandidate, Kept } from './candidate.js'
 import type { Domain } from './domains.js'
 import { type AdaptedHead, adaptedNodes, outputsOf } from './head.js'
 
 /** The backbone with the candidate's head, or with its own trained weights. @param before every candidate */
-export function adaptedModel(trunk: Trunk, kept: Kept, before: readonly Candidate[]): Model {
+export function adaptedModel(trunk: Trunk, kept: Kept, before: readonly AdaptationCandidate[]): Model {
   if (kept.kind === 'head') return headModel(trunk, kept.head)
   const start = sourceHead(before)
   const names = new Set(Object.keys(kept.weights))
@@ -30,7 +30,7 @@ export function adaptedModel(trunk: Trunk, kept: Kept, before: readonly Candidat
 }
 
 /** The head that the source alone gave, on features as they come from the backbone. */
-export function sourceHead(candidates: readonly Candidate[]): LinearHead {
+export function sourceHead(candidates: readonly AdaptationCandidate[]): LinearHead {
   const found = candidates.find(({ name }) => name === SOURCE_ONLY)?.kept
   const linear = found?.kind === 'head' ? asLinear(found.head) : undefined
   if (linear === undefined) throw new InternalError('there is no source-only candidate with one layer')

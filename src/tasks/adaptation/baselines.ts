@@ -5,7 +5,7 @@ import type { Random } from '../../base/random.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import { linearProbe } from '../../techniques/featureExtraction/linearProbe.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 import { headOutputs } from './head.js'
 import {
   type DomainFeatures,
@@ -32,7 +32,7 @@ export const ADABN =
   'Li, Wang, Shi, Liu, Hou 2016, Revisiting Batch Normalization For Practical Domain Adaptation, arXiv 1603.04779'
 
 /** A softmax regression on the labelled source, its penalty found by cross-validation there. */
-export async function sourceProbe(statistics: Statistics, making: HeadMaking): Promise<Candidate> {
+export async function sourceProbe(statistics: Statistics, making: HeadMaking): Promise<AdaptationCandidate> {
   const started = now()
   const { engine, random, signal, classes, features } = making
   const ready = standardisedFeatures(features, statistics)
@@ -55,7 +55,7 @@ export async function madeOf(
   engine: Engine,
   ready: StandardisedFeatures,
   layers: readonly LinearHead[],
-): Promise<Pick<Candidate, 'kept' | 'source' | 'train' | 'target'>> {
+): Promise<Pick<AdaptationCandidate, 'kept' | 'source' | 'train' | 'target'>> {
   const parts = [ready.heldOut, ready.train, ready.target]
   const [source, train, target] = await headOutputs(engine, { affine: undefined, layers }, parts)
   if (source === undefined || train === undefined || target === undefined) throw new InternalError('no outputs')

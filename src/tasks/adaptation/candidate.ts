@@ -12,7 +12,7 @@ export type Kept =
   /** Trained parameters of the backbone with a linear head, by the stored value's name. */
   | { readonly kind: 'network'; readonly weights: Readonly<Record<string, HostTensor>> }
 
-export interface Candidate {
+export interface AdaptationCandidate {
   /** Short, all different: 'source-only', 'mcc'. */
   readonly name: string
   /** For people. */
@@ -34,7 +34,7 @@ export interface Candidate {
 }
 
 /** What a run that goes on needs of a finished candidate. */
-export function encodeCandidate(candidate: Candidate, key: string): SafetensorsFile {
+export function encodeCandidate(candidate: AdaptationCandidate, key: string): SafetensorsFile {
   const tensors: Record<string, StoredTensor> = {}
   const add = (name: string, { rows, columns, data }: Matrix) => {
     tensors[name] = { type: 'float32', dims: [rows, columns], data }
@@ -69,9 +69,12 @@ export function encodeCandidate(candidate: Candidate, key: string): SafetensorsF
 const PARTS = ['source', 'train', 'target'] as const
 
 /** Undefined where the file is of another run's candidate. */
-export function decodeCandidate({ tensors, metadata }: SafetensorsFile, key: string): Candidate | undefined {
+export function decodeCandidate({ tensors, metadata }: SafetensorsFile, key: string): AdaptationCandidate | undefined {
   if (metadata.key !== key) return undefined
-  const told = JSON.parse(metadata.candidate ?? '{}') as Pick<Candidate, 'name' | 'title' | 'drift' | 'seconds'> & {
+  const told = JSON.parse(metadata.candidate ?? '{}') as Pick<
+    AdaptationCandidate,
+    'name' | 'title' | 'drift' | 'seconds'
+  > & {
     paper?: string
     stepMs?: number
   }

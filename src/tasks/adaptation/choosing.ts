@@ -4,10 +4,10 @@ import type { Random } from '../../base/random.js'
 import { type AdaptationChoice, type CandidateVerdict, chooseAdapted } from '../../evaluate/choice/index.js'
 import type { CandidateOutputs } from '../../evaluate/validators/index.js'
 import { SOURCE_HEAD, SOURCE_ONLY } from './baselines.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 
 export interface Choosing {
-  readonly candidates: readonly Candidate[]
+  readonly candidates: readonly AdaptationCandidate[]
   /** Of the held-out samples of the sources, and of those trained on. */
   readonly heldOutLabels: Int32Array
   readonly trainLabels: Int32Array
@@ -70,7 +70,7 @@ function outputsFor({ candidates, heldOutLabels, trainLabels }: Choosing): Candi
 }
 
 /** Share of the target's samples that are answered otherwise than by the source-only model. */
-export function changedShare(candidate: Candidate, baseline: Candidate): number {
+export function changedShare(candidate: AdaptationCandidate, baseline: AdaptationCandidate): number {
   const [a, b] = [argmaxRows(candidate.target.logits), argmaxRows(baseline.target.logits)]
   let changed = 0
   a.forEach((answer, i) => {

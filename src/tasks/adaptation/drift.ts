@@ -32,7 +32,7 @@ export interface StrangeSample {
   readonly id: string
   /** What the model says of it nevertheless. */
   readonly label: string
-  /** How far out it is, by {@link Drift.outliers}. */
+  /** How far out it is, by `Drift.outliers`. */
   readonly score: number
   /** Share of samples like the training data that are as far out. */
   readonly pValue: number

@@ -4,7 +4,7 @@ import { GraftError, messageOf } from '../../base/errors.js'
 import { AbortedError } from '../../techniques/run/aborted.js'
 import type { RunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
-import { type Candidate, decodeCandidate, encodeCandidate } from './candidate.js'
+import { type AdaptationCandidate, decodeCandidate, encodeCandidate } from './candidate.js'
 
 /** A candidate that is to be made. */
 export interface Planned {
@@ -13,11 +13,11 @@ export interface Planned {
   /** Without it there is nothing to compare with: its fault is the run's. */
   readonly needed: boolean
   /** @param before the candidates that were made before it */
-  make(before: readonly Candidate[]): Promise<Candidate>
+  make(before: readonly AdaptationCandidate[]): Promise<AdaptationCandidate>
 }
 
 export interface Made {
-  readonly candidates: readonly Candidate[]
+  readonly candidates: readonly AdaptationCandidate[]
   readonly failed: readonly { readonly name: string; readonly title: string; readonly reason: string }[]
 }
 
@@ -28,7 +28,7 @@ export async function makeCandidates(
   directory: RunDirectory,
   context: RunContext,
 ): Promise<Made> {
-  const candidates: Candidate[] = []
+  const candidates: AdaptationCandidate[] = []
   const failed: { name: string; title: string; reason: string }[] = []
   const progress = context.progress('fine-tuning', planned.length, 'candidates')
   for (const [i, { name, title, needed, make }] of planned.entries()) {

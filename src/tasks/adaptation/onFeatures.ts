@@ -9,7 +9,7 @@ import { linearLogits } from '../../techniques/featureExtraction/classifier.js'
 import { standardise } from '../../techniques/featureExtraction/standardise.js'
 import { memoryRunDirectory } from '../../techniques/run/directory.js'
 import { type Run, type RunContext, startRun } from '../../techniques/run/run.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 import { choose } from './choosing.js'
 import { stacked } from './extract.js'
 import type { AdaptedHead } from './head.js'
@@ -56,7 +56,7 @@ export interface AdaptedFeatures {
   readonly kept: string
   /** How that was found, without labels of the target. */
   readonly choice: AdaptationChoice
-  readonly candidates: readonly Pick<Candidate, 'name' | 'title' | 'paper' | 'target' | 'drift' | 'seconds'>[]
+  readonly candidates: readonly Pick<AdaptationCandidate, 'name' | 'title' | 'paper' | 'target' | 'drift' | 'seconds'>[]
 }
 
 /** The share of each source that trains nothing. */

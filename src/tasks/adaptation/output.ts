@@ -5,14 +5,14 @@ import { modelCard } from '../../evaluate/modelCard.js'
 import type { ReportData } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
 import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 import type { Domains } from './domains.js'
 import type { AdaptOptions } from './options.js'
 
 export interface Finished {
   readonly model: Model
   readonly parts: FolderParts
-  readonly chosen: Candidate
+  readonly chosen: AdaptationCandidate
   readonly report: ReportData
   readonly runFile: Readonly<Record<string, unknown>>
   /** As a file; empty where there is none. */
@@ -83,7 +83,7 @@ export function folderContents(domains: Domains, options: AdaptOptions, finished
   }
 }
 
-export function techniqueOf({ title, name }: Candidate): string {
+export function techniqueOf({ title, name }: AdaptationCandidate): string {
   return name === 'source-only'
     ? 'Training on the source alone (nothing adapted was credibly better)'
     : `Domain adaptation: ${title}`

@@ -8,7 +8,7 @@ import type { AdaptationReport, AdaptedRow, ChangedAnswer, TitledMap } from '../
 import type { ReportData, Reproduction } from '../../evaluate/report/data.js'
 import { countsAt } from '../training/divide.js'
 import type { Stopwatch } from '../training/stopwatch.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 import type { AdaptationVerdict } from './choosing.js'
 import { changedShare } from './choosing.js'
 import type { Domains } from './domains.js'
@@ -130,7 +130,7 @@ function judgement(verdict: CandidateVerdict | undefined): Pick<AdaptedRow, 'exp
 }
 
 /** How the choice came about, candidates by their titles. */
-export function reasonsOf(candidates: readonly Candidate[], { choice }: AdaptationVerdict): string[] {
+export function reasonsOf(candidates: readonly AdaptationCandidate[], { choice }: AdaptationVerdict): string[] {
   const { why, chosen, shift } = choice
   const title = candidates.find(({ name }) => name === chosen)?.title ?? chosen
   const told = why.startsWith(`${chosen} `) ? `${title}${why.slice(chosen.length)}` : why
@@ -152,8 +152,8 @@ function agreementOf({ choice: { validators, chosen } }: AdaptationVerdict): str
 
 function classShares(
   { sources, classes }: Domains,
-  baseline: Candidate,
-  chosen: Candidate,
+  baseline: AdaptationCandidate,
+  chosen: AdaptationCandidate,
   scores: Findings['scores'],
 ): AdaptationReport['classes'] {
   const counts = classes.map(() => 0)
@@ -164,7 +164,7 @@ function classShares(
         counts[label]!++
         known++
       }
-  const shares = (candidate: Candidate) => {
+  const shares = (candidate: AdaptationCandidate) => {
     const answers = argmaxRows(candidate.target.logits)
     return classes.map((_, k) => answers.filter((answer) => answer === k).length / Math.max(1, answers.length))
   }
@@ -180,8 +180,8 @@ function classShares(
 /** The surest of the new answers come first. */
 async function changedAnswers(
   { target }: Domains,
-  baseline: Candidate,
-  chosen: Candidate,
+  baseline: AdaptationCandidate,
+  chosen: AdaptationCandidate,
 ): Promise<AdaptationReport['changed']> {
   const [before, after] = [argmaxRows(baseline.target.logits), argmaxRows(chosen.target.logits)]
   const probabilities = softmaxRows(chosen.target.logits)

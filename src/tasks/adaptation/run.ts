@@ -27,7 +27,7 @@ import { writeReport } from '../training/output.js'
 import { asAborted, openDirectory } from '../training/outputFolder.js'
 import { type Stopwatch, startStopwatch } from '../training/stopwatch.js'
 import { adaptedModel, networkLogits } from './assemble.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 import { choose } from './choosing.js'
 import { type MatchedLabels, matchLabels } from './classes.js'
 import { type Domains, openDomains } from './domains.js'
@@ -373,7 +373,7 @@ function statisticsOfTarget(
   { trunk, classes }: Domains,
   { target }: DomainFeatures,
   model: Model,
-  { target: { logits } }: Candidate,
+  { target: { logits } }: AdaptationCandidate,
 ): Readonly<Record<string, Uint8Array>> {
   const features = trunk.body.output
   if (target.rows < LEAST_SAMPLES || !hasValue(model, features)) {

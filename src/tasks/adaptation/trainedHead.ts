@@ -6,7 +6,7 @@ import type { LinearHead } from '../../techniques/featureExtraction/classifier.j
 import type { TuningMethod } from '../../techniques/fineTuning/method.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import type { HeadMaking } from './baselines.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 import type { Statistics } from './standardised.js'
 
 export interface HeadTraining extends HeadMaking {
@@ -33,7 +33,7 @@ export interface HeadPlan {
 export async function trainedHead(
   { name, title, paper, methods, statistics }: HeadPlan,
   training: HeadTraining,
-): Promise<Candidate> {
+): Promise<AdaptationCandidate> {
   const { engine, classNames, features, targetLabels, random, context, settings } = training
   const { epochs, lr, batch, hidden } = settings
   const found = await adaptFeatures({

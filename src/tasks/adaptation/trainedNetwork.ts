@@ -17,7 +17,7 @@ import { parseLimit } from '../training/memory.js'
 import { tuningSettings } from '../training/settings.js'
 import { settled, trainSchema } from '../training/trainOptions.js'
 import { upperPart, wholeNetwork, withHead } from '../training/trunk.js'
-import type { Candidate } from './candidate.js'
+import type { AdaptationCandidate } from './candidate.js'
 import type { Domain, Domains } from './domains.js'
 import type { AdaptOptions } from './options.js'
 import { sourceName, TARGET } from './trainedHead.js'
@@ -48,7 +48,7 @@ export interface NetworkPlan {
 /** Samples of each domain in a step, where nothing is said. */
 const ROWS = 16
 
-export async function trainedNetwork(plan: NetworkPlan, training: NetworkTraining): Promise<Candidate> {
+export async function trainedNetwork(plan: NetworkPlan, training: NetworkTraining): Promise<AdaptationCandidate> {
   const { domains, options, engine, directory, random, context, targetLabels } = training
   const { sources, target, classes } = domains
   const job = await jobFor(plan.start, training)

@@ -39,7 +39,7 @@ export interface LabelShiftStreamOptions {
 const ROUNDS = 200
 
 /**
- * Corrects each batch, by {@link withShares}, for the class shares of the last samples, which EM on their predictions estimates
+ * Corrects each batch, by `withShares`, for the class shares of the last samples, which EM on their predictions estimates
  * (see `expectationShares`). No weight changes. Where a domain has moved too, predictions that lean to some classes are taken for
  * shares: the guard gives the corrected ones only where classes come together or few at a time.
  */

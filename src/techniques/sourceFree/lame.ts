@@ -116,7 +116,7 @@ function softmaxOf(logits: Float64Array, rows: number, columns: number): Float64
   return out
 }
 
-/** {@link lameAssignments} of each batch by itself. No weight changes, and nothing is kept between batches. */
+/** `lameAssignments` of each batch by itself. No weight changes, and nothing is kept between batches. */
 export function lame(options: LameOptions = {}): StreamMethod {
   const { affinity = 'knn', neighbours = 5 } = options
   if (!(Number.isInteger(neighbours) && neighbours >= 1))

@@ -94,7 +94,7 @@ function unit(vector: Float32Array): Float32Array {
   return vector.map((v) => v / Math.max(length, 1e-12))
 }
 
-/** {@link T3aSupports} over the stream: a batch joins the sets, then is answered by them. No weight changes. */
+/** `T3aSupports` over the stream: a batch joins the sets, then is answered by them. No weight changes. */
 export function t3a(options: T3aOptions = {}): StreamMethod {
   const { supports = 20 } = options
   return {
