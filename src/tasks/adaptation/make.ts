@@ -21,6 +21,11 @@ export interface Made {
   readonly failed: readonly { readonly name: string; readonly title: string; readonly reason: string }[]
 }
 
+const checkpointOf = (i: number) => `candidate-${i}`
+
+/** The checkpoint without which a run that goes on would begin anew. */
+export const FIRST_CANDIDATE = checkpointOf(0)
+
 /** @param key of everything that the candidates follow from: what was kept under another is made anew */
 export async function makeCandidates(
   planned: readonly Planned[],
@@ -34,7 +39,7 @@ export async function makeCandidates(
   for (const [i, { name, title, needed, make }] of planned.entries()) {
     context.signal.throwIfAborted()
     const own = sha256(`${key}\n${name}`)
-    const file = `candidate-${i}`
+    const file = checkpointOf(i)
     const kept = await directory.readCheckpoint(file)
     const known = kept === undefined ? undefined : decodeCandidate(kept, own)
     if (known !== undefined) candidates.push(known)

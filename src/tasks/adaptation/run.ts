@@ -2,30 +2,25 @@
  * One adaptation from the domains to the model folder and its report: features -> candidates -> the choice without labels -> the
  * saved model. What it opens it closes, also where it is aborted or fails; finished candidates are kept for a run that goes on.
  */
-import { cpuCount, paths, runtimeVersions } from '#platform'
+import { paths, runtimeVersions } from '#platform'
 import { GraftError } from '../../base/errors.js'
 import { argmaxRows, type Matrix, takeRows } from '../../base/matrix.js'
-import { Random } from '../../base/random.js'
 import { VERSION } from '../../base/version.js'
-import { type FeatureCache, openFeatureCache } from '../../data/featureCache.js'
 import type { SampleLabels } from '../../data/unlabelled.js'
 import type { ReportData } from '../../evaluate/report/data.js'
 import { featureStatistics, proxyADistance } from '../../evaluate/shift/index.js'
 import type { Model } from '../../graph/graph.js'
 import { type ModelFolderContents, STATISTICS_FILE, saveModelFolder } from '../../models/modelFolder.js'
 import { settleBackbone } from '../../models/place.js'
-import { type Engine, openEngine } from '../../runtime/engine.js'
 import { openSetAnswers } from '../../techniques/domainAdaptation/settings/openSet.js'
 import { checkEqual } from '../../techniques/fineTuning/checkEqual.js'
-import type { RunDirectory } from '../../techniques/run/directory.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import { LEAST_SAMPLES } from '../statistics/collect.js'
 import { encodeFile, hasValue } from '../statistics/file.js'
 import { fetching } from '../training/fetching.js'
+import { type FrameSettings, inFrame, type RunFrame } from '../training/frame.js'
 import type { PreparedData, Trunk } from '../training/modality.js'
 import { writeReport } from '../training/output.js'
-import { asAborted, openDirectory } from '../training/outputFolder.js'
-import { type Stopwatch, startStopwatch } from '../training/stopwatch.js'
 import { adaptedModel, networkLogits } from './assemble.js'
 import type { AdaptationCandidate } from './candidate.js'
 import { choose } from './choosing.js'
@@ -33,7 +28,7 @@ import { type MatchedLabels, matchLabels } from './classes.js'
 import { type Domains, openDomains } from './domains.js'
 import { domainFeatures, stacked } from './extract.js'
 import { type DataSource, type DomainKind, nameOf } from './kinds.js'
-import { type Made, makeCandidates } from './make.js'
+import { FIRST_CANDIDATE, type Made, makeCandidates } from './make.js'
 import { domainMaps } from './maps.js'
 import { methodsFor } from './methods.js'
 import type { AdaptOptions } from './options.js'
@@ -63,14 +58,8 @@ export interface AdaptationData {
 /** The options with the backbone that the kind of data has where none is named. */
 export type SettledOptions = AdaptOptions & { readonly backbone: string }
 
-interface Base {
+interface Base extends RunFrame {
   readonly options: SettledOptions
-  readonly context: RunContext
-  readonly directory: RunDirectory
-  readonly engine: Engine
-  readonly cache: FeatureCache
-  readonly watch: Stopwatch
-  readonly random: Random
 }
 
 /** @param resumed goes on with the run in the folder */
@@ -81,47 +70,31 @@ export async function performAdaptation<T extends Trunk, D extends PreparedData>
   asked: AdaptOptions,
   resumed: boolean,
 ): Promise<AdaptationResult> {
-  const watch = startStopwatch()
   const options = { ...asked, backbone: asked.backbone ?? kind.modality(data.target).defaults.backbone }
-  const directory = await openDirectory(options, { ...options, ...recordedPlaces(data), verb: 'adapt' }, resumed)
-  try {
-    const cache = openFeatureCache({ onNotice: (notice) => context.warn(notice) })
-    try {
-      const threads = await directory.decide('threads', () => options.threads ?? cpuCount())
-      const engine = await openEngine({ threads, signal: context.signal })
-      try {
-        if (resumed) context.emit({ type: 'resumed', path: options.out ?? '', step: 0 })
-        const random = new Random(options.seed, 'adaptation')
-        const base = { options, context, directory, engine, cache, watch, random }
-        const { contents, report } = await adaptModel(base, kind, data)
-        let reportPath: string | undefined
-        if (options.out !== undefined) {
-          context.phase('save', `Saving to ${options.out}`)
-          await saveModelFolder(options.out, contents)
-          context.emit({ type: 'saved', what: 'model', path: options.out })
-          if (options.report) {
-            reportPath = await writeReport(options.out, report)
-            context.emit({ type: 'saved', what: 'report', path: reportPath })
-          }
-        }
-        await directory.finish()
-        context.emit({ type: 'done', seconds: watch.seconds(), summary: summaryOf(report, options) })
-        return { contents, threads, report, out: options.out, reportPath }
-      } finally {
-        await engine.close()
-      }
-    } finally {
-      await cache.close()
-    }
-  } catch (error) {
-    const cause = asAborted(error, context.signal, options.out)
-    // A fault in the data comes again; what was stopped goes on where it stood.
-    if (cause instanceof GraftError) await directory.discard().catch(() => undefined)
-    throw cause
-  } finally {
-    watch.stop()
-    await directory.close()
+  const settings: FrameSettings = {
+    options,
+    recorded: { ...options, ...recordedPlaces(data), verb: 'adapt' },
+    stream: 'adaptation',
+    checkpoints: [FIRST_CANDIDATE],
+    resumed,
   }
+  return inFrame(context, settings, async (frame) => {
+    const { directory, engine, watch } = frame
+    const { contents, report } = await adaptModel({ ...frame, options }, kind, data)
+    let reportPath: string | undefined
+    if (options.out !== undefined) {
+      context.phase('save', `Saving to ${options.out}`)
+      await saveModelFolder(options.out, contents)
+      context.emit({ type: 'saved', what: 'model', path: options.out })
+      if (options.report) {
+        reportPath = await writeReport(options.out, report)
+        context.emit({ type: 'saved', what: 'report', path: reportPath })
+      }
+    }
+    await directory.finish()
+    context.emit({ type: 'done', seconds: watch.seconds(), summary: summaryOf(report, options) })
+    return { contents, threads: engine.threads, report, out: options.out, reportPath }
+  })
 }
 
 /** Whole paths, so that the run can be resumed from another folder. */
