@@ -48,6 +48,8 @@ export const recordContents = z.looseObject({
   temperature: z.number().positive(),
   /** Trained further with the classes that it knew: SHA-256 of the model before, and these classes. */
   continued: z.object({ from: z.string(), labels: z.array(z.string()) }).optional(),
+  /** Adapted to samples without labels: whether these had the classes of the source, some of them, or others besides ("open"). */
+  adaptation: z.looseObject({ setting: z.enum(['closed', 'partial', 'open']).optional() }).optional(),
   /** Of Graft, Node and onnxruntime. */
   versions: z.record(z.string(), z.string()),
 })

@@ -353,6 +353,11 @@ test('texts of one kind to texts of another', async () => {
   assert.ok(['positive', 'negative'].includes(answer?.label ?? ''))
 })
 
+const photosIn = (at: string) =>
+  readdirSync(at, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.png'))
+    .map((name) => join(at, name))
+
 test('a target with fewer classes, or with others besides', async () => {
   const some = await writePhotos({ folder: join(folder, 'some'), light: DUSK, each: [16, 16, 0], seed: 21 })
   const partial = await run({ target: some, setting: 'partial', method: 'mcc' })
@@ -367,7 +372,17 @@ test('a target with fewer classes, or with others besides', async () => {
   const open = await run({ target: strange, setting: 'open', method: 'mcc', evaluate: true })
   assert.equal(open.report.adaptation!.truth?.n, 48, 'those of other classes count too')
   assert.deepEqual(open.report.adaptation!.truth.others, ['violet'])
+  const answers = await open.model.predict(photosIn(strange))
+  const unknown = answers.filter((answer) => {
+    const classes = answer.filter(({ label }) => label !== 'unknown')
+    const entropy = classes.reduce((sum, { score }) => sum - (score > 0 ? score * Math.log(score) : 0), 0)
+    assert.equal(classes.length, COLOURS.length)
+    assert.equal(answer[0]?.label === 'unknown', entropy > Math.log(COLOURS.length) / 2)
+    return answer[0]?.label === 'unknown'
+  })
+  assert.ok(unknown.length > 0)
   const closed = await run({ target: strange, evaluate: true })
+  assert.ok((await closed.model.predict(photosIn(strange))).every(([first]) => first?.label !== 'unknown'))
   assert.equal(closed.report.adaptation!.truth?.n, 36)
   assert.match(await refused({ setting: 'partial', method: 'coral' }), /takes all rows of a domain alike/)
 })

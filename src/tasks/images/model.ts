@@ -14,7 +14,7 @@ import { type ModelFolderContents, saveModelFolder } from '../../models/modelFol
 import { floats } from '../../runtime/types.js'
 import { adaptStream } from '../adaptedStream.js'
 import { NetworkInWorker } from '../networkInWorker.js'
-import { withUnknown } from '../statistics/unknown.js'
+import { withOpenSet, withUnknown } from '../statistics/unknown.js'
 import { watched } from '../statistics/watched.js'
 import {
   type EvaluateOptions,
@@ -68,8 +68,9 @@ export function imageModel(contents: ModelFolderContents, options: ModelOptions 
         continue
       }
       const read = asked?.watch.read(found.logits)
-      const probabilities = softmaxRows(read?.logits ?? found.logits, contents.record.temperature)
-      const predictions = ranked(row(probabilities, 0), labels, top)
+      const logits = read?.logits ?? found.logits
+      const known = ranked(row(softmaxRows(logits, contents.record.temperature), 0), labels, top)
+      const predictions = withOpenSet(known, logits, contents.record, top)
       yield read === undefined
         ? { id: found.id, predictions }
         : { id: found.id, predictions: withUnknown(predictions, read.outlier, top), outlier: read.outlier }

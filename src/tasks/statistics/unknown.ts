@@ -1,11 +1,12 @@
 /** Samples unlike anything that a model was trained on, which it calls unknown instead of by one of its classes. */
 import { UsageError } from '../../base/errors.js'
-import { type Matrix, matrix } from '../../base/matrix.js'
+import { type Matrix, matrix, row, softmaxRows } from '../../base/matrix.js'
 import { type OutlierScore, outlierThreshold, outOfDistribution } from '../../evaluate/shift/index.js'
 import { attr, type Model } from '../../graph/graph.js'
 import { LOGITS } from '../../models/attach.js'
 import { freshName, renameValues, valueNames } from '../../models/edit.js'
 import type { ModelFolderContents } from '../../models/modelFolder.js'
+import { openSetAnswers, UNKNOWN } from '../../techniques/domainAdaptation/settings/openSet.js'
 import { statisticsOf, withFeatureOutput } from './file.js'
 
 export interface UnknownOptions {
@@ -93,12 +94,31 @@ function joined(model: Model, features: string, width: number, outputs: number):
   }
 }
 
+/**
+ * The answer of a model that was adapted to an open target: "unknown" in front where it is not sure enough of any class, by the
+ * boundary that its training had. The score of "unknown" is the entropy of the answer over that of knowing nothing.
+ *
+ * @param logits (1, C), as the saved network gives them
+ */
+export function withOpenSet<P extends { readonly label: string; readonly score: number }>(
+  predictions: readonly P[],
+  logits: Matrix,
+  { adaptation }: ModelFolderContents['record'],
+  top: number | undefined,
+): (P | { label: string; score: number })[] {
+  if (adaptation?.setting !== 'open' || openSetAnswers(logits)[0] !== UNKNOWN) return [...predictions]
+  const probabilities = row(softmaxRows(logits), 0)
+  const entropy = probabilities.reduce((sum, p) => sum - (p > 0 ? p * Math.log(p) : 0), 0)
+  const unknown = { label: UNKNOWN_LABEL, score: entropy / Math.log(logits.columns) }
+  return [unknown, ...predictions].slice(0, top ?? predictions.length + 1)
+}
+
 /** The answer with "unknown" in front, where that is what it comes to. */
 export function withUnknown<P extends { readonly label: string; readonly score: number }>(
   predictions: readonly P[],
   { unknown, pValue }: Outlier,
   top: number | undefined,
 ): (P | { label: string; score: number })[] {
-  if (!unknown) return [...predictions]
+  if (!unknown || predictions[0]?.label === UNKNOWN_LABEL) return [...predictions]
   return [{ label: UNKNOWN_LABEL, score: 1 - pValue }, ...predictions].slice(0, top ?? predictions.length + 1)
 }

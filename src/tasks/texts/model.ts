@@ -14,7 +14,7 @@ import { throwIfAborted } from '../../techniques/run/aborted.js'
 import { textTensors } from '../../techniques/texts/inputs.js'
 import { adaptStream, type StreamReader } from '../adaptedStream.js'
 import { NetworkInWorker } from '../networkInWorker.js'
-import { withUnknown } from '../statistics/unknown.js'
+import { withOpenSet, withUnknown } from '../statistics/unknown.js'
 import { watched } from '../statistics/watched.js'
 import {
   type EvaluateOptions,
@@ -61,7 +61,13 @@ export function textModel(contents: ModelFolderContents, options: ModelOptions =
     const asked = unknown === undefined ? undefined : strange.open(unknown)
     for await (const { sample, logits, tokens } of (asked?.network ?? network).run(samples, signal)) {
       const read = asked?.watch.read(logits)
-      const predictions = predictionsOf(sample, read?.logits ?? logits, tokens, { target, labels, top, record })
+      const own = read?.logits ?? logits
+      const predictions = withOpenSet(
+        predictionsOf(sample, own, tokens, { target, labels, top, record }),
+        own,
+        record,
+        top,
+      )
       yield read === undefined
         ? { id: sample.id, predictions }
         : { id: sample.id, predictions: withUnknown(predictions, read.outlier, top), outlier: read.outlier }
