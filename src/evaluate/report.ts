@@ -13,10 +13,8 @@ import type { ReportData } from './report/data.js'
 import { dataSummary, skipped } from './report/dataSummary.js'
 import { drift } from './report/drift.js'
 import { headline } from './report/headline.js'
-import { type Html, html } from './report/html.js'
 import { labelErrors, mistakes } from './report/mistakes.js'
-import { renderPage } from './report/page.js'
-import { type Section, section } from './report/parts.js'
+import { renderSections, type SectionBody } from './report/page.js'
 import { reproduction } from './report/reproduction.js'
 import { resources } from './report/resources.js'
 import { scatter } from './report/scatter.js'
@@ -28,7 +26,7 @@ export type * from './report/data.js'
 export type * from './report/driftData.js'
 export type * from './report/shiftData.js'
 
-const SECTIONS: readonly (readonly [id: string, title: string, body: (data: ReportData) => Html | undefined])[] = [
+const SECTIONS: readonly SectionBody<ReportData>[] = [
   ['warnings', 'Before you trust these figures', warnings],
   ['candidates', 'What was tried', candidates],
   ['adaptation', 'Chosen without labels', adaptation],
@@ -52,27 +50,5 @@ const SECTIONS: readonly (readonly [id: string, title: string, body: (data: Repo
 
 /** The whole page, as the text of `report.html`. */
 export function renderReport(data: ReportData): string {
-  const sections: Section[] = []
-  for (const [id, title, body] of SECTIONS) {
-    const content = body(data)
-    if (content !== undefined) sections.push(section(id, title, content))
-  }
-  return renderPage(
-    data.title,
-    html`<header>
-<h1><bdi>${data.title}</bdi></h1>
-<p class="lead">${data.summary}</p>
-${adaptationHeadline(data) ?? headline(data)}
-${sections.length > 1 && html`<nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>`}
-</header>
-<main>
-${sections.map(
-  ({ id, title, body }) => html`<section id="${id}" aria-labelledby="${id}-title">
-<h2 id="${id}-title">${title}</h2>
-${body}
-</section>
-`,
-)}</main>
-${data.footer !== undefined && html`<footer>${data.footer}</footer>`}`,
-  )
+  return renderSections(data, adaptationHeadline(data) ?? headline(data), SECTIONS)
 }

@@ -1,7 +1,7 @@
 /** The directions in which the source's classes differ, in units of how much samples of one class differ. */
 import { cholesky, columnMeans, symmetricEigen } from '../../base/linearAlgebra.js'
 import { type Matrix, matrix, row } from '../../base/matrix.js'
-import { labelMeans } from '../validators/circular.js'
+import { covarianceWithin, labelMeans, presentLabels } from '../shift/withinClasses.js'
 
 export interface Discriminants {
   /** Means of the classes, (C, d); NaN for a class without samples. */
@@ -21,24 +21,8 @@ const MOST = 32
 export function discriminants(features: Matrix, labels: ArrayLike<number>, classes: number): Discriminants {
   const d = features.columns
   const all = labelMeans(features, labels, classes)
-  const covariance = new Float64Array(d * d)
-  for (let i = 0; i < features.rows; i++) {
-    const x = row(features, i)
-    const mean = row(all, labels[i]!)
-    for (let a = 0; a < d; a++) {
-      const gap = (x[a]! - mean[a]!) / features.rows
-      for (let b = 0; b <= a; b++) covariance[a * d + b] = covariance[a * d + b]! + gap * (x[b]! - mean[b]!)
-    }
-  }
-  let trace = 0
-  for (let a = 0; a < d; a++) trace += covariance[a * d + a]!
-  const scale = trace > 0 ? trace / d : 1
-  for (let a = 0; a < d; a++) {
-    for (let b = 0; b <= a; b++) covariance[a * d + b] = (1 - SHRINKAGE) * covariance[a * d + b]!
-    covariance[a * d + a] = covariance[a * d + a]! + Math.max(SHRINKAGE, 1e-6) * scale
-  }
-  const factor = cholesky(covariance, d)
-  const present = Array.from({ length: classes }, (_, k) => k).filter((k) => !Number.isNaN(all.data[k * d]!))
+  const factor = cholesky(covarianceWithin(features, labels, all, SHRINKAGE), d)
+  const present = presentLabels(all)
   const white = matrix(present.length, d)
   present.forEach((k, at) => void white.data.set(whiten(row(all, k), factor), at * d))
   const centre = columnMeans(white)

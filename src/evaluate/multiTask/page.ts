@@ -6,8 +6,8 @@ import { confusion } from '../report/confusion.js'
 import type { ReportData } from '../report/data.js'
 import { skipped } from '../report/dataSummary.js'
 import { type Html, html } from '../report/html.js'
-import { renderPage } from '../report/page.js'
-import { named, type Section, section, table } from '../report/parts.js'
+import { renderSections, type SectionBody } from '../report/page.js'
+import { named, table } from '../report/parts.js'
 import { reproduction } from '../report/reproduction.js'
 import { resources } from '../report/resources.js'
 import { warnings } from '../report/warnings.js'
@@ -15,9 +15,7 @@ import { cosines, curves, weights } from './courseSections.js'
 import type { TaskReport } from './data.js'
 import { cost, gains, headline, methods, trades } from './sections.js'
 
-type Body = (report: TaskReport) => Html | undefined
-
-const SECTIONS: readonly (readonly [id: string, title: string, body: Body])[] = [
+const SECTIONS: readonly SectionBody<TaskReport>[] = [
   ['warnings', 'Before you trust these figures', (report) => warnings(asReport(report))],
   ['gains', 'Was sharing worth it?', gains],
   ['cosines', 'Which tasks pull together', cosines],
@@ -35,29 +33,7 @@ const SECTIONS: readonly (readonly [id: string, title: string, body: Body])[] = 
 
 /** The whole page, as the text of `report.html`. */
 export function renderTaskReport(report: TaskReport): string {
-  const sections: Section[] = []
-  for (const [id, title, body] of SECTIONS) {
-    const content = body(report)
-    if (content !== undefined) sections.push(section(id, title, content))
-  }
-  return renderPage(
-    report.title,
-    html`<header>
-<h1><bdi>${report.title}</bdi></h1>
-<p class="lead">${report.summary}</p>
-${headline(report)}
-<nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
-</header>
-<main>
-${sections.map(
-  ({ id, title, body }) => html`<section id="${id}" aria-labelledby="${id}-title">
-<h2 id="${id}-title">${title}</h2>
-${body}
-</section>
-`,
-)}</main>
-<footer>${report.footer}</footer>`,
-  )
+  return renderSections(report, headline(report), SECTIONS)
 }
 
 /** What the sections of all reports read. */

@@ -1,7 +1,7 @@
 /** Squared Mahalanobis distances to class means under one shared covariance. */
 import { cholesky } from '../../base/linearAlgebra.js'
 import { type Matrix, matrix, row } from '../../base/matrix.js'
-import { labelMeans } from '../validators/circular.js'
+import { covarianceWithin, labelMeans, presentLabels } from './withinClasses.js'
 
 export interface ClassGaussians {
   /** Means of the classes that have samples, (C', K). */
@@ -21,28 +21,12 @@ const SHRINKAGE = 0.1
 export function classGaussians(features: Matrix, labels: ArrayLike<number>, classes: number): ClassGaussians {
   const k = features.columns
   const all = labelMeans(features, labels, classes)
-  const covariance = new Float64Array(k * k)
-  for (let i = 0; i < features.rows; i++) {
-    const x = row(features, i)
-    const mean = row(all, labels[i]!)
-    for (let a = 0; a < k; a++) {
-      const gap = (x[a]! - mean[a]!) / Math.max(1, features.rows)
-      for (let b = 0; b <= a; b++) covariance[a * k + b] = covariance[a * k + b]! + gap * (x[b]! - mean[b]!)
-    }
-  }
-  let trace = 0
-  for (let a = 0; a < k; a++) trace += covariance[a * k + a]!
-  const scale = trace > 0 ? trace / k : 1
-  for (let a = 0; a < k; a++) {
-    for (let b = 0; b <= a; b++) covariance[a * k + b] = (1 - SHRINKAGE) * covariance[a * k + b]!
-    covariance[a * k + a] = covariance[a * k + a]! + SHRINKAGE * scale
-  }
-  const present = Array.from({ length: classes }, (_, c) => c).filter((c) => !Number.isNaN(all.data[c * k]!))
+  const present = presentLabels(all)
   const means = matrix(present.length, k)
   present.forEach((c, at) => {
     means.data.set(row(all, c), at * k)
   })
-  return { means, factor: cholesky(covariance, k) }
+  return { means, factor: cholesky(covarianceWithin(features, labels, all, SHRINKAGE), k) }
 }
 
 /** min over classes of |L⁻¹ (x - mean)|² for each row. */

@@ -1,5 +1,6 @@
-import { argmaxRows, type Matrix, matrix, row } from '../../base/matrix.js'
+import { argmaxRows, type Matrix, row } from '../../base/matrix.js'
 import { columnScale, scaledRows } from '../shift/rows.js'
+import { labelMeans } from '../shift/withinClasses.js'
 import { judgedFeatures, type Validator } from './validator.js'
 
 /**
@@ -21,24 +22,6 @@ export const circular: Validator = {
     const back = nearestMean(scaledRows(source, columnScale(source)), means)
     return classAccuracy(candidate.source.labels, back, classes)
   },
-}
-
-/** Mean of the rows of each label, (classes, D); NaN for a label without rows. */
-export function labelMeans(features: Matrix, labels: ArrayLike<number>, classes: number): Matrix {
-  const d = features.columns
-  const sums = new Float64Array(classes * d)
-  const counts = new Int32Array(classes)
-  for (let i = 0; i < features.rows; i++) {
-    const k = labels[i]!
-    counts[k] = counts[k]! + 1
-    const x = row(features, i)
-    for (let j = 0; j < d; j++) sums[k * d + j] = sums[k * d + j]! + x[j]!
-  }
-  return matrix(
-    classes,
-    d,
-    Float32Array.from(sums, (sum, at) => sum / counts[Math.floor(at / d)]!),
-  )
 }
 
 /** The nearest mean of each row; means that are not numbers are passed over. */

@@ -5,6 +5,7 @@ import { modelCard } from '../../evaluate/modelCard.js'
 import type { ReportData } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
 import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.js'
+import { recordedBackbone } from '../training/recordedBackbone.js'
 import type { AdaptationCandidate } from './candidate.js'
 import type { Domains } from './domains.js'
 import type { AdaptOptions } from './options.js'
@@ -46,14 +47,7 @@ export function folderContents(domains: Domains, options: AdaptOptions, finished
       task: parts.task,
       ...(parts.target === undefined ? {} : { target: parts.target }),
       ...(parts.maxLength === undefined ? {} : { maxLength: parts.maxLength }),
-      backbone: {
-        name: backbone.name,
-        sha256: backbone.bytesSha256,
-        architecture: backbone.architecture,
-        features: trunk.point.features,
-        ...(backbone.licence?.name === undefined ? {} : { licence: backbone.licence.name }),
-        ...(backbone.source === undefined ? {} : { source: backbone.source }),
-      },
+      backbone: recordedBackbone(trunk),
       technique: techniqueOf(chosen),
       data: {
         fingerprint:

@@ -197,8 +197,9 @@ async function adaptModel<T extends Trunk, D extends PreparedData>(
       made,
       verdict,
       scores,
-      maps: options.report ? mapsOf(base, domains, features, made, verdict.chosen) : [],
-      distance: options.report ? distanceOf(base, features, made, verdict.chosen) : undefined,
+      ...(options.report
+        ? bothViews(base, domains, features, made, verdict.chosen)
+        : { maps: [], distance: undefined }),
       reproduction: {
         command: `npx graft-ml adapt --config ${options.out === undefined ? 'run.json' : paths.join(options.out, 'run.json')} --out another-folder`,
         file: runFile,
@@ -364,19 +365,37 @@ function statisticsOfTarget(
   return { [STATISTICS_FILE]: encodeFile({ statistics, features }) }
 }
 
+/** Both domains before and after: by the standardised features, and by what goes into the kept model's last layer. */
+function bothViews(
+  base: Base,
+  domains: Domains,
+  features: DomainFeatures,
+  made: Made,
+  at: number,
+): Pick<Findings, 'maps' | 'distance'> {
+  const { train, target } = standardisedFeatures(features, 'source')
+  const chosen = made.candidates[at]!
+  const before = { train, target }
+  const after = { train: chosen.train.features, target: chosen.target.features }
+  return { maps: mapsOf(base, domains, features, before, after), distance: distanceOf(base, before, after) }
+}
+
+interface View {
+  readonly train: Matrix
+  readonly target: Matrix
+}
+
 function mapsOf(
   { random }: Base,
   { sources, target, classes }: Domains,
   features: DomainFeatures,
-  made: Made,
-  at: number,
+  before: View,
+  after: View,
 ): Findings['maps'] {
-  const chosen = made.candidates[at]!
   const draws = random.fork('maps')
-  const before = standardisedFeatures(features, 'source')
   const unknown = new Int32Array(target.data.length).fill(-1)
   const name = sources.map((source) => source.name).join(' and ')
-  const drawn = (source: typeof before.train, own: typeof before.target, when: string) =>
+  const drawn = (source: Matrix, own: Matrix, when: string) =>
     domainMaps(
       [
         { name, features: source, labels: features.trainLabels },
@@ -386,25 +405,20 @@ function mapsOf(
       when,
       draws,
     )
-  return [
-    ...drawn(before.train, before.target, 'before'),
-    ...drawn(chosen.train.features, chosen.target.features, 'after'),
-  ]
+  return [...drawn(before.train, before.target, 'before'), ...drawn(after.train, after.target, 'after')]
 }
 
 /** Samples of each domain that the distance is measured on, at most. */
 const MEASURED = 500
 
-/** How well the domains can still be told apart: by the standardised features, and by what goes into the kept model's last layer. */
-function distanceOf({ random }: Base, features: DomainFeatures, made: Made, at: number): Findings['distance'] {
+/** How well the domains can be told apart. */
+function distanceOf({ random }: Base, before: View, after: View): Findings['distance'] {
   const draws = random.fork('distance')
   const some = (rows: Matrix, key: string) =>
     rows.rows <= MEASURED ? rows : takeRows(rows, draws.fork(key).permutation(rows.rows).slice(0, MEASURED))
-  const of = (source: Matrix, target: Matrix) =>
-    proxyADistance(some(source, 'source'), some(target, 'target'), { random: draws }).distance
-  const before = standardisedFeatures(features, 'source')
-  const { train, target } = made.candidates[at]!
-  return { before: of(before.train, before.target), after: of(train.features, target.features) }
+  const of = ({ train, target }: View) =>
+    proxyADistance(some(train, 'source'), some(target, 'target'), { random: draws }).distance
+  return { before: of(before), after: of(after) }
 }
 
 function summaryOf({ adaptation }: ReportData, { out }: SettledOptions): Record<string, unknown> {

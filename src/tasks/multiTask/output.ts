@@ -9,6 +9,7 @@ import { renderTaskReport } from '../../evaluate/multiTask/page.js'
 import type { Model } from '../../graph/graph.js'
 import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.js'
 import type { RecordedTask } from '../../models/record.js'
+import { recordedBackbone } from '../training/recordedBackbone.js'
 import { asWarning } from '../training/reportData.js'
 import type { TaskFindings } from './findings.js'
 import type { MultitaskOptions } from './options.js'
@@ -58,14 +59,7 @@ export function taskContents(work: TaskWorkspace, { model, parts, findings, spec
     record: {
       task: parts.task,
       ...(parts.maxLength === undefined ? {} : { maxLength: parts.maxLength }),
-      backbone: {
-        name: backbone.name,
-        sha256: backbone.bytesSha256,
-        architecture: backbone.architecture,
-        features: trunk.point.features,
-        ...(backbone.licence?.name === undefined ? {} : { licence: backbone.licence.name }),
-        ...(backbone.source === undefined ? {} : { source: backbone.source }),
-      },
+      backbone: recordedBackbone(trunk),
       technique: techniqueText(options, findings),
       tasks,
       data: { fingerprint: data.fingerprint, source: data.origin ?? 'list', [nouns.many]: data.length },

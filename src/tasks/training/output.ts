@@ -9,6 +9,7 @@ import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.
 import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
 import { type AdapterFiles, adapterFiles } from './methods/adapterFiles.js'
+import { recordedBackbone } from './recordedBackbone.js'
 import type { RunFile } from './runFile.js'
 import { trainedTensors } from './tuning.js'
 import { outputNames, type Workspace } from './workspace.js'
@@ -51,14 +52,7 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
       task: parts.task,
       ...(parts.target === undefined ? {} : { target: parts.target }),
       ...(parts.maxLength === undefined ? {} : { maxLength: parts.maxLength }),
-      backbone: {
-        name: backbone.name,
-        sha256: backbone.bytesSha256,
-        architecture: backbone.architecture,
-        features: trunk.point.features,
-        ...(backbone.licence?.name === undefined ? {} : { licence: backbone.licence.name }),
-        ...(backbone.source === undefined ? {} : { source: backbone.source }),
-      },
+      backbone: recordedBackbone(trunk),
       technique: choice.title,
       data: {
         fingerprint: data.fingerprint,
