@@ -18,6 +18,8 @@ export interface TokenizedTexts {
   readonly truncated: number
   readonly longest: number
   tokensOf(index: number): Tokens
+  /** The tokens that occur in the texts at these positions, padding included; in data that is not kept, in any text. */
+  usedIds(positions: Int32Array): Int32Array
 }
 
 export interface TokenizeOptions {
@@ -45,12 +47,14 @@ export async function tokenizeTexts(
   let truncated = 0
   let longest = 0
   let index = 0
+  const used = new Set([tokenizer.padId])
   for (const sample of samples) {
     const tokens = tokenizer.encode(sample, maxLength)
     lengths[index] = tokens.ids.length
     if (tokens.fullLength > tokens.ids.length) truncated++
     longest = Math.max(longest, tokens.fullLength)
     total += tokens.ids.length
+    for (const id of tokens.ids) used.add(id)
     if (total > keep) kept = undefined
     kept?.push(tokens)
     if (++index % AT_ONCE === 0) {
@@ -75,7 +79,20 @@ export async function tokenizeTexts(
       if (sample === undefined) throw new InternalError(`text ${at} of ${samples.length} was asked for`)
       return tokenizer.encode(sample, maxLength)
     },
+    usedIds: (positions) =>
+      held === undefined ? Int32Array.from(used).sort() : distinctIds(positions, (at) => held[at] as Tokens, tokenizer),
   }
+}
+
+/** The tokens that occur in texts, and padding; ascending. */
+export function distinctIds(
+  positions: Int32Array,
+  tokensOf: (position: number) => Tokens,
+  { padId }: Pick<Tokenizer, 'padId'>,
+): Int32Array {
+  const found = new Set([padId])
+  for (const position of positions) for (const id of tokensOf(position).ids) found.add(id)
+  return Int32Array.from(found).sort()
 }
 
 /** Lengths are multiples of this, which suits the arithmetic. */

@@ -2,7 +2,7 @@
 import { InternalError } from '../../base/errors.js'
 import { Random } from '../../base/random.js'
 import type { TextSample } from '../../data/text/types.js'
-import { chooseBuckets, type TokenizedTexts, tokenizeTexts } from '../../data/tokenBatches.js'
+import { chooseBuckets, distinctIds, type TokenizedTexts, tokenizeTexts } from '../../data/tokenBatches.js'
 import { LOGITS } from '../../models/attach.js'
 import type { HostTensor } from '../../runtime/types.js'
 import type { RunContext } from '../../techniques/run/run.js'
@@ -118,7 +118,8 @@ function altered(
   )
   const lengths = texts.lengths.slice()
   for (const [position, tokens] of own) lengths[position] = tokens.ids.length
-  return { ...texts, lengths, tokensOf: (index) => own.get(index) ?? texts.tokensOf(index) }
+  const tokensOf = (index: number) => own.get(index) ?? texts.tokensOf(index)
+  return { ...texts, lengths, tokensOf, usedIds: (wanted) => distinctIds(wanted, tokensOf, texts.tokenizer) }
 }
 
 function shown(text: string): string {

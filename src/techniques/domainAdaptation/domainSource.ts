@@ -4,6 +4,7 @@ import { sizeOf } from '../../graph/tensor.js'
 import type { HostTensor } from '../../runtime/types.js'
 import { blocksOf } from '../fineTuning/domains.js'
 import type { Batch, BatchRequest, Domain, SampleShapes, SampleSource } from '../fineTuning/network.js'
+import { commonOccurring } from '../fineTuning/usedRows.js'
 
 export interface DomainSamples {
   readonly name: string
@@ -54,11 +55,13 @@ export function joinDomains(
     },
   }))
   const shapes = combinedShapes(parts.map(({ source }) => source.shapes))
+  const occurring = commonOccurring(parts.map(({ source }) => source))
   const laidOut = (request: BatchRequest) => blocks(domains, request, options.padding ?? {})
   return {
     length: labels.length,
     targets: { ...targets[0]!, labels },
     ...(shapes === undefined ? {} : { shapes }),
+    ...(occurring === undefined ? {} : { occurring }),
     domains,
     batches: (request) => (request.epoch === undefined ? plain(domains, request) : laidOut(request)),
   }

@@ -1,6 +1,7 @@
 /** Two views of each sample in one batch: what methods of consistency learn from. */
 import { InternalError } from '../../base/errors.js'
 import type { BatchRequest, SampleSource } from '../fineTuning/network.js'
+import { commonOccurring } from '../fineTuning/usedRows.js'
 import { stackRows } from './domainSource.js'
 
 /**
@@ -14,8 +15,11 @@ import { stackRows } from './domainSource.js'
 export function pairedViews(weak: SampleSource, strong: SampleSource): SampleSource {
   if (weak.length !== strong.length)
     throw new InternalError(`views of ${weak.length} and of ${strong.length} samples are no pairs`)
+  const { occurring: _, ...own } = weak
+  const occurring = commonOccurring([weak, strong])
   return {
-    ...weak,
+    ...own,
+    ...(occurring === undefined ? {} : { occurring }),
     views: 'pairs',
     batches: (request) => (request.epoch === undefined ? weak.batches(request) : pairs(weak, strong, request)),
   }

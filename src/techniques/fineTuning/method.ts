@@ -23,6 +23,8 @@ export interface TuningMethod {
   readonly name: string
   /** Everything that decides what it does: a checkpoint belongs to these, and the run file repeats them. */
   readonly options: Json
+  /** It was given numbers for each weight of the network: tables must stay whole. @default false */
+  readonly holdsWeights?: boolean
   /** What it keeps in memory beside a training without it; for planning, before anything is prepared. */
   takes?(): MethodMemory
   /**

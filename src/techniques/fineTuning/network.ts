@@ -67,6 +67,11 @@ export interface SampleSource<T extends AnyTargets = Targets> {
    * after the other in this order (`domains.ts` makes such orders).
    */
   readonly domains?: readonly Domain[]
+  /**
+   * Of inputs of whole numbers: those that occur in any of its batches, padding included. Of an input that is not named any
+   * number may come.
+   */
+  readonly occurring?: Readonly<Record<string, () => Int32Array>>
   /** pairs: a batch for training holds two views of each of its samples, all the weak ones and then all the strong ones. */
   readonly views?: 'pairs'
   /** The order of an epoch, as long as there are samples. @default every sample once, shuffled, or as the settings say */

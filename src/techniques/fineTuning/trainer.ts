@@ -29,6 +29,7 @@ import { learningRate, rateSchedule, type TuningSettings } from './settings.js'
 import { inputTensors, ShapedPrograms } from './shaped.js'
 import { firstTrained } from './stages.js'
 import { completeState, openStepper, type Stepper } from './steps.js'
+import { trainedRows } from './usedRows.js'
 
 /** @typeParam T what is predicted: one task, or several */
 export interface Training<T extends AnyTargets = AnyTargets> {
@@ -75,10 +76,19 @@ const HOPELESS = 10
 /** Samples on which a saved model is compared with the trained one. */
 const CHECKED = 8
 
+/** Trains, and keeps the best epoch. Of tables of which few rows occur in the samples only those train. */
 export async function train(training: Training): Promise<TrainingOutcome> {
-  const loop = new TrainingLoop(training)
+  const { engine, network, train: samples, validation, settings } = training
+  const fixed = settings.methods?.some(({ holdsWeights }) => holdsWeights) ?? false
+  const rows = fixed ? undefined : trainedRows(network, [samples, ...(validation ? [validation] : [])])
+  const loop = new TrainingLoop(rows === undefined ? training : { ...training, network: rows.network })
   try {
-    return await loop.run()
+    const outcome = await loop.run()
+    if (rows === undefined) return outcome
+    const weights = rows.whole(outcome.weights)
+    // Whoever goes on with the engine's state has the network of before in hand.
+    await engine.setState(weights)
+    return { ...outcome, weights }
   } finally {
     await loop.release()
   }

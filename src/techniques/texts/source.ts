@@ -2,6 +2,7 @@
 
 import { type Targets, takeTargets } from '../../data/targets.js'
 import { arrangeByLength, bucketFor, padTexts, type TokenizedTexts } from '../../data/tokenBatches.js'
+import { TOKEN_IDS } from '../../models/textInput.js'
 import { floats, type HostTensor } from '../../runtime/types.js'
 import type { Batch, SampleSource } from '../fineTuning/network.js'
 import { textTensors } from './inputs.js'
@@ -58,6 +59,7 @@ export function textSource(options: TextSourceOptions): SampleSource {
     length: positions.length,
     targets,
     shapes,
+    ...(inputs.includes(TOKEN_IDS) && { occurring: { [TOKEN_IDS]: () => texts.usedIds(positions) } }),
     async *batches({ order, start, size, signal }) {
       const arranged = arrangeByLength(order, lengths, size)
       for (let at = start; at < arranged.length; at += size) {

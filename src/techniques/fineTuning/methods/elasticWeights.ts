@@ -23,6 +23,7 @@ export function elasticWeights(options: ElasticWeightsOptions): TuningMethod {
   return {
     name,
     options: { fisher: weightsKey(fisher), anchor: anchor === undefined ? null : weightsKey(anchor), lambda },
+    holdsWeights: true,
     prepare({ network, context }) {
       const from = anchor ?? startingWeights(network)
       const held = Object.keys(fisher).filter((parameter) => {
