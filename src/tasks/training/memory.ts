@@ -5,6 +5,7 @@ import { size } from '../../evaluate/format.js'
 import type { MemoryUse } from '../../evaluate/report/data.js'
 import { type MemoryPlan, planTraining } from '../../techniques/fineTuning/memory.js'
 import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
+import { trainedRows } from '../../techniques/fineTuning/usedRows.js'
 import type { Choice } from './choose.js'
 import type { TuningJob } from './jobs.js'
 import { tuningSettings } from './settings.js'
@@ -33,7 +34,7 @@ export function parseLimit(text: string): number | undefined {
  */
 export function planMemory(work: Workspace, job: TuningJob, settings: TuningSettings): MemoryPlan {
   return planTraining({
-    network: job.network,
+    network: trainedRows({ ...job, settings })?.network ?? job.network,
     targets: job.train.targets,
     shapes: job.train.shapes,
     settings,

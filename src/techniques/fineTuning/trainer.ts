@@ -78,16 +78,14 @@ const CHECKED = 8
 
 /** Trains, and keeps the best epoch. Of tables of which few rows occur in the samples only those train. */
 export async function train(training: Training): Promise<TrainingOutcome> {
-  const { engine, network, train: samples, validation, settings } = training
-  const fixed = settings.methods?.some(({ holdsWeights }) => holdsWeights) ?? false
-  const rows = fixed ? undefined : trainedRows(network, [samples, ...(validation ? [validation] : [])])
+  const rows = trainedRows(training)
   const loop = new TrainingLoop(rows === undefined ? training : { ...training, network: rows.network })
   try {
     const outcome = await loop.run()
     if (rows === undefined) return outcome
     const weights = rows.whole(outcome.weights)
     // Whoever goes on with the engine's state has the network of before in hand.
-    await engine.setState(weights)
+    await training.engine.setState(weights)
     return { ...outcome, weights }
   } finally {
     await loop.release()

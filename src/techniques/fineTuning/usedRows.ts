@@ -7,6 +7,7 @@ import { wholeTable, withUsedRows } from '../../passes/usedRows.js'
 import type { HostTensor } from '../../runtime/types.js'
 import type { Weights } from './method.js'
 import type { Network, SampleSource } from './network.js'
+import type { TuningSettings } from './settings.js'
 
 export interface TrainedRows {
   /** With tables of the rows that occur. */
@@ -15,18 +16,23 @@ export interface TrainedRows {
   whole(weights: Weights): Record<string, HostTensor>
 }
 
+export interface RowsQuestion {
+  readonly network: Network
+  readonly train: Pick<SampleSource, 'occurring'>
+  readonly validation?: Pick<SampleSource, 'occurring'> | undefined
+  readonly settings: Pick<TuningSettings, 'methods'>
+}
+
 type Occurring = NonNullable<SampleSource['occurring']>
 
 /**
- * The network with tables of only those rows that the sources name; undefined where a source does not say or nothing is spared.
- * Every gradient, and so every other weight, is what it would be with the whole table; rows that never occur are left alone
- * (weight decay would have shrunk them).
+ * The network with tables of only those rows that the samples name; undefined where a source does not say, nothing is spared, or a
+ * method holds numbers for every weight. Every gradient, and so every other weight, is what it would be with the whole table; rows
+ * that never occur are left alone (weight decay would have shrunk them).
  */
-export function trainedRows(
-  network: Network,
-  sources: readonly (Pick<SampleSource, 'occurring'> | undefined)[],
-): TrainedRows | undefined {
-  const occurring = commonOccurring(sources.filter((source) => source !== undefined))
+export function trainedRows({ network, train, validation, settings }: RowsQuestion): TrainedRows | undefined {
+  if (settings.methods?.some(({ holdsWeights }) => holdsWeights)) return undefined
+  const occurring = commonOccurring(validation === undefined ? [train] : [train, validation])
   if (occurring === undefined) return undefined
   const used = Object.fromEntries(Object.entries(occurring).map(([input, numbers]) => [input, numbers()]))
   const layers = new Set(network.layers.flat())

@@ -48,10 +48,11 @@ describe('rows that occur', () => {
   })
 
   it('are a smaller table while the training runs', () => {
-    const found = trainedRows(NETWORK, [saying(ALL), saying(HELD)])!
+    const asked = { network: NETWORK, train: saying(ALL), validation: saying(HELD), settings: {} }
+    const found = trainedRows(asked)!
     assert.deepEqual(found.network.model.graph.initializers.get('embeddings')!.dims, [7, WIDTH])
-    assert.equal(trainedRows(NETWORK, [saying(ALL), SILENT]), undefined)
-    assert.equal(trainedRows(NETWORK, []), undefined)
+    assert.equal(trainedRows({ ...asked, validation: SILENT }), undefined)
+    assert.equal(trainedRows({ ...asked, train: SILENT, validation: undefined }), undefined)
   })
 
   it('resume in the same weights', async () => {
