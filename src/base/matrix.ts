@@ -23,6 +23,24 @@ export function takeRows(m: Matrix, indices: ArrayLike<number>): Matrix {
   return out
 }
 
+/** The rows of several matrices of as many columns, one below the other; no matrix gives no rows. */
+export function stackedRows(parts: readonly Matrix[]): Matrix {
+  const [first, ...others] = parts
+  if (first !== undefined && others.length === 0) return first
+  const columns = first?.columns ?? 0
+  const all = matrix(
+    parts.reduce((sum, { rows }) => sum + rows, 0),
+    columns,
+  )
+  let at = 0
+  for (const part of parts) {
+    if (part.columns !== columns) throw new RangeError(`rows of ${columns} and of ${part.columns} numbers do not stack`)
+    all.data.set(part.data, at)
+    at += part.data.length
+  }
+  return all
+}
+
 /** Index of the largest entry of each row; the first where several are equal. */
 export function argmaxRows(m: Matrix): Int32Array {
   const out = new Int32Array(m.rows)

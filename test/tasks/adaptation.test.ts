@@ -28,6 +28,7 @@ import {
   shift,
   transfer,
 } from '#graft/index.js'
+import { oneClassWarnings } from '#graft/tasks/adaptation/oneClass.js'
 import { AbortedError } from '#graft/techniques/run/aborted.js'
 import { COLOURS, DAY, DUSK, writePhotos } from '../support/domains.js'
 import { writeTinyBackbone } from '../support/tinyBackbone.js'
@@ -246,6 +247,25 @@ test('a tiny target of one class is warned of and adapted to without harm', asyn
     warnings.join('\n'),
   )
   assert.equal(report.adaptation!.samples.target, 9)
+})
+
+test('a target of one class has a message of its own, by its labels or by what it is taken for', () => {
+  const two = ['cat', 'dog']
+  const samples = (name: string, labels: readonly number[]) => ({ name, labels: Int32Array.from(labels) })
+  const domains = {
+    classes: two,
+    sources: [samples('shop', [0, 0, 1, 1])],
+    target: { name: 'phone' },
+    modality: { nouns: { one: 'photo', many: 'photos' } },
+  } as unknown as Parameters<typeof oneClassWarnings>[0]
+  const answers = (dogs: number) => {
+    const data = Float32Array.from({ length: 200 }, (_, i) => (i % 2 === 1 && i < 2 * dogs ? 1 : 0.5))
+    return { target: { logits: { rows: 100, columns: 2, data } } } as unknown as Parameters<typeof oneClassWarnings>[1]
+  }
+  assert.deepEqual(oneClassWarnings(domains, answers(50), undefined), [])
+  assert.match(oneClassWarnings(domains, answers(97), undefined).join(), /Nearly all of phone is taken for dog: 97%/)
+  assert.match(oneClassWarnings(domains, answers(50), [1, 0]).join(), /phone holds nothing but cat/)
+  assert.deepEqual(oneClassWarnings(domains, answers(99), [0.5, 0.5]), [])
 })
 
 test('data in memory, and a target without folders', async () => {

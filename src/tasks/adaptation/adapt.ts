@@ -6,9 +6,10 @@ import { type Run, type RunContext, startRun } from '../../techniques/run/run.js
 import { kindOf } from '../kind.js'
 import { type Model, modelOf } from '../loadModel.js'
 import { parseOptions } from '../schema.js'
-import { type DataSource, nameOf, PHOTOS, TEXTS } from './kinds.js'
+import type { AdaptationData } from './base.js'
+import { type DataSource, nameOf, oneKind, PHOTOS, TEXTS } from './kinds.js'
 import { type AdaptInput, type AdaptOptions, adaptSchema } from './options.js'
-import { type AdaptationData, type AdaptationResult, performAdaptation } from './run.js'
+import { type AdaptationResult, performAdaptation } from './run.js'
 import { performSourceFree } from './sourceFree.js'
 
 export interface AdaptDataOptions extends Omit<AdaptInput, 'source' | 'target'> {
@@ -91,22 +92,13 @@ async function perform(
       remedy:
         'Give labelled photos or texts with --source, or with --model a saved model, which is adapted by the target alone.',
     })
-  const kind = await kindOf(first, options.task, context)
-  for (const other of [...data.sources.slice(1), data.target]) {
-    const found = await kindOf(other, options.task, { decide: () => undefined })
-    if (found !== kind)
-      throw new UsageError(`${nameOf(first)} holds ${SAYS[kind]}, ${nameOf(other)} ${SAYS[found]}.`, {
-        remedy: 'Source and target must be of one kind: the same backbone reads both.',
-      })
-  }
+  const kind = await oneKind([first, ...data.sources.slice(1), data.target], options.task, context)
   const result =
     kind === 'images'
       ? await performAdaptation(context, PHOTOS, data, options, resumed)
       : await performAdaptation(context, TEXTS, data, options, resumed)
   return asResult(result)
 }
-
-const SAYS = { images: 'photos', texts: 'texts' } as const
 
 function asResult({ contents, threads, report, out, reportPath }: AdaptationResult): AdaptResult {
   return { model: modelOf(contents, { threads }), report, out, reportPath }

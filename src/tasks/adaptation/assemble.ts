@@ -17,8 +17,8 @@ import type { Trunk } from '../training/modality.js'
 import { withHead } from '../training/trunk.js'
 import { SOURCE_ONLY } from './baselines.js'
 import type { AdaptationCandidate, Kept } from './candidate.js'
-import type { Domain } from './domains.js'
 import { type AdaptedHead, adaptedNodes, outputsOf } from './head.js'
+import type { Domain } from './sources.js'
 
 /** The backbone with the candidate's head, or with its own trained weights. @param before every candidate */
 export function adaptedModel(trunk: Trunk, kept: Kept, before: readonly AdaptationCandidate[]): Model {

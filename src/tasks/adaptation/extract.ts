@@ -1,10 +1,13 @@
 /** The features of every domain, each sample through the frozen backbone once. */
 import { GraftError } from '../../base/errors.js'
-import { type Matrix, matrix } from '../../base/matrix.js'
+import type { Matrix } from '../../base/matrix.js'
 import type { FeatureCache } from '../../data/featureCache.js'
 import type { RunContext } from '../../techniques/run/run.js'
+import type { RunFrame } from '../training/frame.js'
 import type { Nouns, Trunk } from '../training/modality.js'
-import type { Domain } from './domains.js'
+import type { Domains } from './domains.js'
+import type { Domain, Sources } from './sources.js'
+import { type DomainFeatures, divided } from './standardised.js'
 
 export interface Extracting {
   readonly trunk: Trunk
@@ -51,17 +54,34 @@ function checked(features: Matrix, name: string, data: Domain['data']): Matrix {
   )
 }
 
-/** The rows of several matrices, one below the other. */
-export function stacked(parts: readonly Matrix[]): Matrix {
-  const columns = parts[0]?.columns ?? 0
-  const all = matrix(
-    parts.reduce((sum, { rows }) => sum + rows, 0),
-    columns,
-  )
-  let at = 0
-  for (const { data } of parts) {
-    all.data.set(data, at)
-    at += data.length
+type Frame = Pick<RunFrame, 'engine' | 'cache' | 'context'>
+
+const extracting = ({ engine, cache, context }: Frame, { trunk, modality }: Sources): Extracting => ({
+  trunk,
+  nouns: modality.nouns,
+  threads: engine.threads,
+  cache,
+  context,
+})
+
+/** Of all domains, with what is known of their samples. */
+export async function featuresOf(frame: Frame, domains: Domains): Promise<DomainFeatures> {
+  const { sources, target } = domains
+  const found = await domainFeatures([...sources, target], extracting(frame, domains))
+  return { ...known(domains, found), target: found[sources.length]! }
+}
+
+/** Of labelled domains alone. */
+export async function sourceFeatures(frame: Frame, sources: Sources): Promise<Omit<DomainFeatures, 'target'>> {
+  return known(sources, await domainFeatures(sources.sources, extracting(frame, sources)))
+}
+
+function known({ sources }: Sources, found: readonly Matrix[]): Omit<DomainFeatures, 'target'> {
+  const labelsAt = (which: 'train' | 'heldOut') =>
+    Int32Array.from(sources.flatMap((source) => Array.from(source[which], (at) => source.labels[at]!)))
+  return {
+    sources: sources.map(({ name, train, heldOut }, i) => divided(name, found[i]!, train, heldOut)),
+    trainLabels: labelsAt('train'),
+    heldOutLabels: labelsAt('heldOut'),
   }
-  return all
 }

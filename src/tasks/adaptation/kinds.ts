@@ -1,4 +1,5 @@
 /** What a kind of data brings to an adaptation besides its {@link Modality}: samples that are read without their labels. */
+import { UsageError } from '../../base/errors.js'
 import type { TextDataset } from '../../data/text/types.js'
 import type { ImageDataset } from '../../data/types.js'
 import type { SampleLabels } from '../../data/unlabelled.js'
@@ -8,6 +9,7 @@ import { imageModality } from '../images/modality.js'
 import type { PreparedPhotos } from '../images/prepare.js'
 import type { ImageTrunk } from '../images/trunk.js'
 import { labelsOfPhotos, prepareUnlabelledPhotos, someLabelsOfPhotos } from '../images/unlabelled.js'
+import { type DataKind, kindOf } from '../kind.js'
 import { textModality } from '../texts/modality.js'
 import type { PreparedTexts } from '../texts/prepare.js'
 import type { TextTrunk } from '../texts/trunk.js'
@@ -49,4 +51,24 @@ export const TEXTS: DomainKind<TextTrunk, PreparedTexts> = {
 /** What a source is called in messages. */
 export function nameOf(source: DataSource, list = 'the list'): string {
   return typeof source === 'string' ? source : (source.origin ?? list)
+}
+
+const SAYS = { images: 'photos', texts: 'texts' } as const
+
+/** What all of them are. @throws UsageError where they are not of one kind */
+export async function oneKind(
+  sources: readonly [DataSource, ...DataSource[]],
+  task: 'auto' | DataKind,
+  context: Pick<RunContext, 'decide'>,
+): Promise<DataKind> {
+  const [first, ...others] = sources
+  const kind = await kindOf(first, task, context)
+  for (const other of others) {
+    const found = await kindOf(other, task, { decide: () => undefined })
+    if (found !== kind)
+      throw new UsageError(`${nameOf(first)} holds ${SAYS[kind]}, ${nameOf(other)} ${SAYS[found]}.`, {
+        remedy: 'Source and target must be of one kind: the same backbone reads both.',
+      })
+  }
+  return kind
 }

@@ -1,9 +1,8 @@
 /** Maps of two domains for a report: a few hundred samples of each, by the features before and after. */
-import { type Matrix, takeRows } from '../../base/matrix.js'
+import { type Matrix, stackedRows, takeRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import { neighbourMap, type Place, principalMap } from '../../evaluate/maps/flatten.js'
 import type { TitledMap } from '../../evaluate/report/adaptationData.js'
-import { stacked } from './extract.js'
 
 /** Samples that a map shows of each domain, at most. */
 const SHOWN = 300
@@ -24,7 +23,7 @@ export function domainMaps(
 ): TitledMap[] {
   // The same samples before and after.
   const chosen = domains.map(({ features }, d) => someOf(features.rows, random.fork('samples', d)))
-  const features = stacked(domains.map((domain, d) => takeRows(domain.features, chosen[d]!)))
+  const features = stackedRows(domains.map((domain, d) => takeRows(domain.features, chosen[d]!)))
   const kinds = chosen.flatMap((rows, d) =>
     Array.from(rows, (at) => ({ domain: d, label: domains[d]!.labels[at] ?? -1 })),
   )

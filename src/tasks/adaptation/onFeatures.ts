@@ -1,6 +1,6 @@
 /** Adaptation on features that a caller has: of any network, of any kind of data, on disk or not. */
 import { UsageError } from '../../base/errors.js'
-import { type Matrix, matrix, takeRows } from '../../base/matrix.js'
+import { type Matrix, matrix, stackedRows, takeRows } from '../../base/matrix.js'
 import { Random } from '../../base/random.js'
 import { splitPhotos } from '../../data/split.js'
 import type { AdaptationChoice } from '../../evaluate/choice/index.js'
@@ -11,7 +11,6 @@ import { memoryRunDirectory } from '../../techniques/run/directory.js'
 import { type Run, type RunContext, startRun } from '../../techniques/run/run.js'
 import type { AdaptationCandidate } from './candidate.js'
 import { choose } from './choosing.js'
-import { stacked } from './extract.js'
 import type { AdaptedHead } from './head.js'
 import { makeCandidates } from './make.js'
 import { type NamedMethod, namedMethod, PORTFOLIO } from './methods.js'
@@ -34,11 +33,11 @@ export interface FeatureAdaptation {
   readonly methods?: 'auto' | readonly string[] | undefined
   /** Width of the hidden layer. @default 256 */
   readonly hidden?: number | undefined
-  /** Passes over the larger domain. @default 30 */
+  /** Passes over the larger domain. @default 30; fewer, to 10, with more than 1,000 samples */
   readonly epochs?: number | undefined
-  /** Rows of each domain in a step. @default 64 */
+  /** Rows of each domain in a step. @default 64; up to 256 with more than 2,000 samples */
   readonly batch?: number | undefined
-  /** Highest learning rate. @default 0.01 */
+  /** Highest learning rate. @default 0.01; larger with larger batches, where these are not given */
   readonly lr?: number | undefined
   /** @default 0 */
   readonly seed?: number | undefined
@@ -101,8 +100,8 @@ async function perform(options: FeatureAdaptation, context: RunContext): Promise
       heldOutLabels: features.heldOutLabels,
       trainLabels: features.trainLabels,
       inputs: {
-        heldOut: stacked(features.sources.map(({ heldOut }) => heldOut)),
-        train: stacked(features.sources.map(({ train }) => train)),
+        heldOut: stackedRows(features.sources.map(({ heldOut }) => heldOut)),
+        train: stackedRows(features.sources.map(({ train }) => train)),
         target: features.target,
       },
       random: random.fork('choice'),

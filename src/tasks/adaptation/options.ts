@@ -145,7 +145,7 @@ export const adaptSchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'passes over the larger domain; 20 on cached features, 5 for photos and 3 for texts where the network trains',
+        'passes over the larger domain; on cached features 30, and fewer (to 10) with more than 1,000 samples; 5 for photos and 3 for texts where the network trains',
       ...training,
     }),
   batch: z
@@ -154,7 +154,8 @@ export const adaptSchema = z.strictObject({
     .max(4096)
     .optional()
     .meta({
-      description: 'samples of each domain in a step; 64 on cached features, 16 where the network trains',
+      description:
+        'samples of each domain in a step; on cached features 64, and up to 256 with more than 2,000 samples; 16 where the network trains',
       ...training,
     }),
   lr: z

@@ -4,16 +4,19 @@ import { VERSION } from '../../base/version.js'
 import { modelCard } from '../../evaluate/modelCard.js'
 import type { ReportData } from '../../evaluate/report/data.js'
 import type { Model } from '../../graph/graph.js'
-import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.js'
+import { type FolderParts, type ModelFolderContents, saveModelFolder } from '../../models/modelFolder.js'
+import type { RunContext } from '../../techniques/run/run.js'
+import { writeReport } from '../training/output.js'
 import { recordedBackbone } from '../training/recordedBackbone.js'
 import type { AdaptationCandidate } from './candidate.js'
-import type { Domains } from './domains.js'
-import type { AdaptOptions } from './options.js'
+import type { Sources } from './sources.js'
 
 export interface Finished {
   readonly model: Model
   readonly parts: FolderParts
-  readonly chosen: AdaptationCandidate
+  readonly technique: string
+  /** What the model's record says besides the usual. */
+  readonly about: Readonly<Record<string, unknown>>
   readonly report: ReportData
   readonly runFile: Readonly<Record<string, unknown>>
   /** As a file; empty where there is none. */
@@ -21,17 +24,20 @@ export interface Finished {
   readonly threads: number
 }
 
-export function folderContents(domains: Domains, options: AdaptOptions, finished: Finished): ModelFolderContents {
-  const { trunk, sources, target, classes, modality } = domains
+export function folderContents(
+  { trunk, sources, classes, modality }: Sources,
+  { out, seed }: { readonly out?: string | undefined; readonly seed: number },
+  finished: Finished,
+): ModelFolderContents {
   const { backbone } = trunk
-  const { model, parts, chosen, report, runFile, statistics, threads } = finished
+  const { model, parts, technique, about, report, runFile, statistics, threads } = finished
   const { evaluation } = report
   const readme = modelCard({
-    name: options.out === undefined ? report.title : paths.base(paths.resolve(options.out)),
+    name: out === undefined ? report.title : paths.base(paths.resolve(out)),
     report,
     license: backbone.licence?.name ?? 'other',
     backbone: { name: backbone.name },
-    technique: techniqueOf(chosen),
+    technique,
     imageSize: parts.inputSize,
     maxLength: parts.maxLength,
     task: parts.task,
@@ -48,26 +54,20 @@ export function folderContents(domains: Domains, options: AdaptOptions, finished
       ...(parts.target === undefined ? {} : { target: parts.target }),
       ...(parts.maxLength === undefined ? {} : { maxLength: parts.maxLength }),
       backbone: recordedBackbone(trunk),
-      technique: techniqueOf(chosen),
+      technique,
       data: {
         fingerprint:
           sources.length === 1 ? sources[0]!.data.fingerprint : sources.map(({ data }) => data.fingerprint).join(' '),
         source: sources.map(({ data }) => data.origin ?? 'list').join(', '),
         [modality.nouns.many]: sources.reduce((sum, { data }) => sum + data.length, 0),
       },
-      adaptation: {
-        target: target.data.origin ?? 'list',
-        fingerprint: target.data.fingerprint,
-        [modality.nouns.many]: target.data.length,
-        method: chosen.name,
-        setting: options.setting,
-      },
+      ...about,
       split: {
         train: sources.reduce((sum, { train }) => sum + train.length, 0),
         validation: sources.reduce((sum, { heldOut }) => sum + heldOut.length, 0),
-        seed: options.seed,
+        seed,
       },
-      seed: options.seed,
+      seed,
       threads,
       metrics: evaluation === undefined ? {} : { ...evaluation },
       temperature: 1,
@@ -75,6 +75,23 @@ export function folderContents(domains: Domains, options: AdaptOptions, finished
     },
     extra: { 'run.json': `${JSON.stringify(runFile, null, 2)}\n`, ...statistics },
   }
+}
+
+/** Writes the folder and the report, where one is asked for. */
+export async function saveRun(
+  context: RunContext,
+  { out, report: wanted }: { readonly out?: string | undefined; readonly report: boolean },
+  contents: ModelFolderContents,
+  report: ReportData,
+): Promise<string | undefined> {
+  if (out === undefined) return undefined
+  context.phase('save', `Saving to ${out}`)
+  await saveModelFolder(out, contents)
+  context.emit({ type: 'saved', what: 'model', path: out })
+  if (!wanted) return undefined
+  const path = await writeReport(out, report)
+  context.emit({ type: 'saved', what: 'report', path })
+  return path
 }
 
 export function techniqueOf({ title, name }: AdaptationCandidate): string {

@@ -23,6 +23,8 @@ export interface Findings {
   readonly scores: (TargetScores & { readonly labels: string; readonly others: readonly string[] }) | undefined
   readonly maps: readonly TitledMap[]
   readonly distance: AdaptationReport['distance']
+  /** Besides those of the domains. */
+  readonly warnings: readonly string[]
   readonly reproduction: Reproduction
   readonly threads: number
   readonly watch: Stopwatch
@@ -96,10 +98,7 @@ export async function adaptationReport(findings: Findings): Promise<ReportData> 
       threads,
       machine: `${systemName()}, ${cpuCount()} cores`,
     },
-    warnings: domains.warnings.map((text) => {
-      const end = text.indexOf(': ')
-      return end < 0 ? { title: text, detail: '' } : { title: text.slice(0, end), detail: text.slice(end + 2) }
-    }),
+    warnings: titledWarnings([...domains.warnings, ...findings.warnings]),
     data: {
       source: [...sources, target].map(({ data, name }) => data.origin ?? name).join(', '),
       splits: [
@@ -115,6 +114,14 @@ export async function adaptationReport(findings: Findings): Promise<ReportData> 
     }),
     reproduction: findings.reproduction,
   }
+}
+
+/** What stands before a colon is the title. */
+export function titledWarnings(warnings: readonly string[]): NonNullable<ReportData['warnings']> {
+  return warnings.map((text) => {
+    const end = text.indexOf(': ')
+    return end < 0 ? { title: text, detail: '' } : { title: text.slice(0, end), detail: text.slice(end + 2) }
+  })
 }
 
 /** What was found of a candidate without labels. */

@@ -20,12 +20,12 @@ import { fetching } from '../training/fetching.js'
 import type { Feed, PreparedData, Trunk } from '../training/modality.js'
 import { startStopwatch } from '../training/stopwatch.js'
 import { labelsOf } from '../training/workspace.js'
-import { type Domain, distinctNames } from './domains.js'
 import { domainFeatures } from './extract.js'
 import { type DataSource, type DomainKind, nameOf, PHOTOS, TEXTS } from './kinds.js'
 import { domainMaps } from './maps.js'
 import { type ShiftInput, type ShiftOptions, shiftSchema } from './options.js'
 import { shiftFindings } from './shiftFindings.js'
+import { type Domain, distinctNames } from './sources.js'
 
 export interface ShiftDataOptions extends Omit<ShiftInput, 'source' | 'target'> {
   /** Samples, with or without labels: opened by `images()` or `texts()`, or where they lie. */

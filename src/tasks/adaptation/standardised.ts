@@ -3,9 +3,8 @@
  * a network without batch norm behind its features (Li et al. 2016, Revisiting Batch Normalization For Practical Domain Adaptation,
  * arXiv 1603.04779).
  */
-import { type Matrix, takeRows } from '../../base/matrix.js'
+import { type Matrix, stackedRows, takeRows } from '../../base/matrix.js'
 import { type Standardiser, standardise, standardiser } from '../../techniques/featureExtraction/standardise.js'
-import { stacked } from './extract.js'
 
 /** Whose mean and deviation are taken out. */
 export type Statistics = 'source' | 'domain'
@@ -40,15 +39,15 @@ const FLOOR = 1e-3
 export function standardisedFeatures(features: DomainFeatures, statistics: Statistics): StandardisedFeatures {
   const { sources, target } = features
   const joint =
-    statistics === 'source' ? standardiser(stacked(sources.map(({ train }) => train)), undefined, FLOOR) : undefined
+    statistics === 'source' ? standardiser(stackedRows(sources.map(({ train }) => train)), undefined, FLOOR) : undefined
   const own = sources.map(({ name, train, heldOut }) => {
     const by = joint ?? standardiser(train, undefined, FLOOR)
     return { name, train: standardise(train, by), heldOut: standardise(heldOut, by) }
   })
   const affine = joint ?? standardiser(target, undefined, FLOOR)
   return {
-    train: stacked(own.map(({ train }) => train)),
-    heldOut: stacked(own.map(({ heldOut }) => heldOut)),
+    train: stackedRows(own.map(({ train }) => train)),
+    heldOut: stackedRows(own.map(({ heldOut }) => heldOut)),
     target: standardise(target, affine),
     affine,
     sources: own,

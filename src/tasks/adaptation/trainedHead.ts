@@ -1,13 +1,17 @@
 /** Candidates that train a small head on cached features, by a method or by the source alone. */
 import { InternalError } from '../../base/errors.js'
 import { type Matrix, matrix } from '../../base/matrix.js'
-import { type AdaptedCandidate, adaptFeatures, type FeatureDomain } from '../../techniques/domainAdaptation/adapt.js'
+import {
+  type AdaptedCandidate,
+  adaptFeatureNetwork,
+  type FeatureDomain,
+} from '../../techniques/domainAdaptation/adapt.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import type { TuningMethod } from '../../techniques/fineTuning/method.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import type { HeadMaking } from './baselines.js'
 import type { AdaptationCandidate } from './candidate.js'
-import type { Statistics } from './standardised.js'
+import type { DomainFeatures, Statistics } from './standardised.js'
 
 export interface HeadTraining extends HeadMaking {
   readonly classNames: readonly string[]
@@ -36,10 +40,10 @@ export async function trainedHead(
 ): Promise<AdaptationCandidate> {
   const { engine, classNames, features, targetLabels, random, context, settings } = training
   const { epochs, lr, batch, hidden } = settings
-  const found = await adaptFeatures({
+  const found = await adaptFeatureNetwork({
     engine,
     classes: classNames,
-    sources: featureDomains(training),
+    sources: featureDomains(features),
     target: { name: TARGET, features: features.target, ...(targetLabels && { labels: targetLabels }) },
     methods,
     name,
@@ -74,8 +78,11 @@ export const TARGET = 'target'
 export const sourceName = (i: number): string => `source ${i + 1}`
 
 /** The sources with their labels, which stand one source after the other. */
-function featureDomains({ features }: HeadMaking): FeatureDomain[] {
-  const { sources, trainLabels, heldOutLabels } = features
+export function featureDomains({
+  sources,
+  trainLabels,
+  heldOutLabels,
+}: Omit<DomainFeatures, 'target'>): FeatureDomain[] {
   const firsts = (rows: readonly number[]) => rows.map((_, i) => rows.slice(0, i).reduce((sum, n) => sum + n, 0))
   const trained = firsts(sources.map(({ train }) => train.rows))
   const held = firsts(sources.map(({ heldOut }) => heldOut.rows))
@@ -90,7 +97,7 @@ function featureDomains({ features }: HeadMaking): FeatureDomain[] {
 }
 
 /** A network of Gemm layers as linear heads: stored (from, to), kept (to, from). */
-function layersOf({ network, weights }: AdaptedCandidate): LinearHead[] {
+export function layersOf({ network, weights }: Pick<AdaptedCandidate, 'network' | 'weights'>): LinearHead[] {
   return network.layers.map(([weightName = '', biasName = '']) => {
     const weight = weights[weightName] ?? network.model.graph.initializers.get(weightName)
     const bias = weights[biasName] ?? network.model.graph.initializers.get(biasName)

@@ -18,8 +18,9 @@ import { tuningSettings } from '../training/settings.js'
 import { settled, trainSchema } from '../training/trainOptions.js'
 import { upperPart, wholeNetwork, withHead } from '../training/trunk.js'
 import type { AdaptationCandidate } from './candidate.js'
-import type { Domain, Domains } from './domains.js'
+import type { Domains } from './domains.js'
 import type { AdaptOptions } from './options.js'
+import type { Domain } from './sources.js'
 import { sourceName, TARGET } from './trainedHead.js'
 
 export interface NetworkTraining {

@@ -1,6 +1,6 @@
 /** Adapts a small network on features in memory: those that a frozen backbone made once, or any that a caller has. */
 import { InternalError, UsageError } from '../../base/errors.js'
-import type { Matrix } from '../../base/matrix.js'
+import { type Matrix, stackedRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import type { Engine } from '../../runtime/engine.js'
 import { type Standardiser, standardise, standardiser } from '../featureExtraction/standardise.js'
@@ -9,8 +9,9 @@ import type { Outputs, TuningMethod } from '../fineTuning/method.js'
 import type { SampleSource } from '../fineTuning/network.js'
 import type { TuningSettings } from '../fineTuning/settings.js'
 import type { RunContext } from '../run/run.js'
-import { type AdaptedNetwork, adaptNetwork, checkSources, stackedRows } from './adaptNetwork.js'
+import { type AdaptedNetwork, adaptNetwork, checkSources } from './adaptNetwork.js'
 import { FEATURES_INPUT, featureNetwork } from './featureNetwork.js'
+import { paceFor } from './pace.js'
 
 export interface FeatureSamples {
   /** (N, D) */
@@ -25,7 +26,7 @@ export interface FeatureDomain extends FeatureSamples {
   readonly heldOut?: FeatureSamples
 }
 
-export interface AdaptFeaturesOptions {
+export interface AdaptFeatureNetworkOptions {
   readonly engine: Engine
   readonly classes: readonly string[]
   readonly sources: readonly FeatureDomain[]
@@ -43,8 +44,9 @@ export interface AdaptFeaturesOptions {
   readonly standardise?: 'source' | 'domain'
   /** Width of the hidden layer; 0 for none. @default 256 */
   readonly hidden?: number
-  /** Rows of the sources together, and of the target, in each batch. @default 64 */
+  /** Rows of the sources together, and of the target, in each batch. @default 64, and more where there are many ({@link paceFor}) */
   readonly rows?: number
+  /** Over what the samples' number suggests ({@link paceFor}) and {@link ADAPTATION_SETTINGS}. */
   readonly settings?: Partial<TuningSettings>
   readonly random: Random
   readonly context: Pick<RunContext, 'signal' | 'warn'>
@@ -56,7 +58,7 @@ export interface AdaptedCandidate extends AdaptedNetwork {
   readonly train: Outputs
 }
 
-/** What the papers' code uses on features, with a head that is small against theirs. */
+/** What the papers' code uses on features, with a head that is small against theirs; epochs, batch and rate for up to 1,000 samples. */
 export const ADAPTATION_SETTINGS: TuningSettings = {
   schedule: 'full',
   epochs: 30,
@@ -89,7 +91,7 @@ const FLOOR = 1e-3
  *
  * @throws GraftError where a domain is empty, no source has labels, or shapes differ
  */
-export async function adaptFeatures(options: AdaptFeaturesOptions): Promise<AdaptedCandidate> {
+export async function adaptFeatureNetwork(options: AdaptFeatureNetworkOptions): Promise<AdaptedCandidate> {
   const { engine, classes, sources, target, methods = [], random, context } = options
   check(options)
   const steps = standardisers(options)
@@ -99,6 +101,8 @@ export async function adaptFeatures(options: AdaptFeaturesOptions): Promise<Adap
     ...(options.hidden === undefined ? {} : { hidden: options.hidden }),
     random: random.fork('network'),
   })
+  const total = (all: readonly FeatureSamples[]) => all.reduce((sum, own) => sum + own.features.rows, 0)
+  const { rows, ...pace } = paceFor(Math.max(total(sources), target.features.rows), options.rows)
   const known = target.labels ?? new Int32Array(target.features.rows).fill(-1)
   const found = await adaptNetwork({
     engine,
@@ -116,8 +120,8 @@ export async function adaptFeatures(options: AdaptFeaturesOptions): Promise<Adap
     methods,
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.title === undefined ? {} : { title: options.title }),
-    rows: options.rows ?? 64,
-    settings: { ...ADAPTATION_SETTINGS, ...options.settings },
+    rows,
+    settings: { ...ADAPTATION_SETTINGS, ...pace, ...options.settings },
     random: random.fork('training'),
     context: { ...SILENT, ...context },
     ofTraining: true,
@@ -137,7 +141,7 @@ export const SILENT: RunContext = {
   progress: () => ({ advance: () => undefined, set: () => undefined }),
 }
 
-function check({ sources, target, classes }: AdaptFeaturesOptions): void {
+function check({ sources, target, classes }: AdaptFeatureNetworkOptions): void {
   checkSources(sources)
   const width = target.features.columns
   for (const { name, features, labels, heldOut } of sources)
@@ -154,7 +158,7 @@ function check({ sources, target, classes }: AdaptFeaturesOptions): void {
     }
 }
 
-function standardisers({ sources, target, standardise: by = 'source' }: AdaptFeaturesOptions): {
+function standardisers({ sources, target, standardise: by = 'source' }: AdaptFeatureNetworkOptions): {
   readonly sources: readonly Standardiser[]
   readonly target: Standardiser
 } {

@@ -5,7 +5,7 @@
  */
 import { now } from '#platform'
 import { UsageError } from '../../base/errors.js'
-import { argmaxRows, type Matrix, matrix } from '../../base/matrix.js'
+import { argmaxRows, stackedRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import type { Engine } from '../../runtime/engine.js'
 import { outputsOf } from '../fineTuning/evaluating.js'
@@ -150,20 +150,4 @@ export function checkSources(sources: readonly { readonly name: string }[]): voi
     throw new UsageError('Adapting takes at least one labelled source; found none.', {
       remedy: 'Give it labelled samples to learn from; without any, adapt the saved model to a stream.',
     })
-}
-
-/** Matrices of as many columns, one under the other. */
-export function stackedRows(parts: readonly Matrix[]): Matrix {
-  const [first, ...others] = parts as [Matrix, ...Matrix[]]
-  if (others.length === 0) return first
-  const all = matrix(
-    parts.reduce((sum, { rows }) => sum + rows, 0),
-    first.columns,
-  )
-  let at = 0
-  for (const part of parts) {
-    all.data.set(part.data, at * all.columns)
-    at += part.rows
-  }
-  return all
 }

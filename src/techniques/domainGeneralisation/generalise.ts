@@ -1,11 +1,12 @@
 /** Trains a small network on features of several labelled domains, for a domain that is not known yet. */
 import { UsageError } from '../../base/errors.js'
-import { type Matrix, matrix } from '../../base/matrix.js'
+import { type Matrix, stackedRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import type { Engine } from '../../runtime/engine.js'
 import { ADAPTATION_SETTINGS, type FeatureDomain, featureSource, SILENT } from '../domainAdaptation/adapt.js'
 import { joinDomains } from '../domainAdaptation/domainSource.js'
 import { featureNetwork } from '../domainAdaptation/featureNetwork.js'
+import { paceFor } from '../domainAdaptation/pace.js'
 import { type Standardiser, standardiser } from '../featureExtraction/standardise.js'
 import { outputsOf } from '../fineTuning/evaluating.js'
 import type { Outputs, TuningMethod, Weights } from '../fineTuning/method.js'
@@ -24,9 +25,9 @@ export interface GeneraliseFeaturesOptions {
   readonly methods?: readonly TuningMethod[]
   /** Width of the hidden layer; 0 for none. @default 256 */
   readonly hidden?: number
-  /** Rows of each domain in a batch. @default 32 */
+  /** Rows of each domain in a batch. @default 32, and more where there are many samples ({@link paceFor}) */
   readonly rows?: number
-  /** @default {@link ADAPTATION_SETTINGS} */
+  /** Over what the samples' number suggests and {@link ADAPTATION_SETTINGS}. */
   readonly settings?: Partial<TuningSettings>
   readonly random: Random
   /** @default nothing is told, nothing stops it */
@@ -49,7 +50,7 @@ export interface GeneralisedFeatures {
  * @throws GraftError where a domain is empty or shapes differ
  */
 export async function generaliseFeatures(options: GeneraliseFeaturesOptions): Promise<GeneralisedFeatures> {
-  const { engine, classes, sources, methods = [], hidden, rows = 32, random, context = SILENT } = options
+  const { engine, classes, sources, methods = [], hidden, random, context = SILENT } = options
   const [first, ...others] = sources
   if (first === undefined) throw new UsageError('Generalising takes labelled domains; found none.')
   for (const { name, features } of others)
@@ -60,14 +61,17 @@ export async function generaliseFeatures(options: GeneraliseFeaturesOptions): Pr
           remedy: 'Compute the features of all domains with one backbone.',
         },
       )
-  const step = standardiser(stacked(sources.map(({ features }) => features)))
+  const step = standardiser(stackedRows(sources.map(({ features }) => features)))
   const network = featureNetwork({
     width: first.features.columns,
     classes: classes.length,
     ...(hidden === undefined ? {} : { hidden }),
     random: random.fork('network'),
   })
-  const settings = { ...ADAPTATION_SETTINGS, ...options.settings, batch: rows * sources.length, methods }
+  const both = options.rows === undefined ? undefined : 2 * options.rows
+  const { epochs, lr, rows: pair } = paceFor(Math.max(...sources.map(({ features }) => features.rows)), both)
+  const rows = pair / 2
+  const settings = { ...ADAPTATION_SETTINGS, epochs, lr, ...options.settings, batch: rows * sources.length, methods }
   const outcome = await train({
     engine,
     network,
@@ -94,17 +98,4 @@ export async function generaliseFeatures(options: GeneraliseFeaturesOptions): Pr
       return outputsOf(evaluating, state, network.features, featureSource(unknown, step, classes))
     },
   }
-}
-
-function stacked(parts: readonly Matrix[]): Matrix {
-  const all = matrix(
-    parts.reduce((sum, { rows }) => sum + rows, 0),
-    parts[0]!.columns,
-  )
-  let at = 0
-  for (const { data } of parts) {
-    all.data.set(data, at)
-    at += data.length
-  }
-  return all
 }

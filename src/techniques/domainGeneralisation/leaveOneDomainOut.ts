@@ -10,7 +10,9 @@ export interface LeftOut {
   readonly domain: string
   /** Its samples with a known class. */
   readonly n: number
-  /** Of these, with Wilson's interval. */
+  /** (n), of each of these in their order: 1 where it was named correctly. */
+  readonly right: Uint8Array
+  /** Their share, with Wilson's interval. */
   readonly accuracy: Interval & { readonly value: number }
 }
 
@@ -47,11 +49,13 @@ export async function leaveOneDomainOut(
     const known = Array.from(other.labels.keys()).filter((i) => other.labels[i]! >= 0)
     if (known.length === 0)
       throw new UsageError(`None of the samples of ${other.name} has a class to score by.`, { remedy: 'Leave it out.' })
-    const right = known.filter((i) => answers[i] === other.labels[i]).length
+    const right = Uint8Array.from(known, (i) => (answers[i] === other.labels[i] ? 1 : 0))
+    const hits = right.reduce((sum, one) => sum + one, 0)
     found.push({
       domain: other.name,
       n: known.length,
-      accuracy: { value: right / known.length, ...wilsonInterval(right, known.length) },
+      right,
+      accuracy: { value: hits / known.length, ...wilsonInterval(hits, known.length) },
     })
   }
   return {

@@ -9,7 +9,7 @@ import { float32, type Tensor } from '../../graph/tensor.js'
 import { withTrained } from '../../models/edit.js'
 import type { Engine } from '../../runtime/engine.js'
 import { floats } from '../../runtime/types.js'
-import { type AdaptedCandidate, adaptFeatures, type FeatureSamples } from '../domainAdaptation/adapt.js'
+import { type AdaptedCandidate, adaptFeatureNetwork, type FeatureSamples } from '../domainAdaptation/adapt.js'
 import { FEATURES_INPUT } from '../domainAdaptation/featureNetwork.js'
 import type { AdaptationMethod } from '../domainAdaptation/method.js'
 import { type AdaptationName, adaptationMethod } from '../domainAdaptation/methods/table.js'
@@ -67,7 +67,7 @@ async function run(options: TrainAdaptedOptions, engine: Engine, context: RunCon
   checkSamples({ inputs: target, labels: new Int32Array(target.dims[0] ?? 0) }, classes, 'target')
   const chosen = typeof method === 'string' ? adaptationMethod(method) : method
   context.phase('fine-tuning', `adapting to ${target.dims[0]} samples by ${chosen?.title ?? 'their statistics alone'}`)
-  const found = await adaptFeatures({
+  const found = await adaptFeatureNetwork({
     engine,
     classes: Array.from({ length: classes }, (_, c) => String(c)),
     sources: Object.entries(options.sources).map(([name, samples]) => ({ name, ...samplesOf(samples) })),

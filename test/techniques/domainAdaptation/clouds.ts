@@ -4,8 +4,8 @@ import { Random } from '#graft/base/random.js'
 import type { Engine } from '#graft/runtime/engine.js'
 import {
   type AdaptedCandidate,
-  type AdaptFeaturesOptions,
-  adaptFeatures,
+  type AdaptFeatureNetworkOptions,
+  adaptFeatureNetwork,
 } from '#graft/techniques/domainAdaptation/adapt.js'
 import type { TuningMethod } from '#graft/techniques/fineTuning/method.js'
 
@@ -54,7 +54,7 @@ export function clouds({
   return { features, labels }
 }
 
-export type Options = Partial<Omit<AdaptFeaturesOptions, 'engine' | 'methods' | 'sources' | 'target'>> & {
+export type Options = Partial<Omit<AdaptFeatureNetworkOptions, 'engine' | 'methods' | 'sources' | 'target'>> & {
   readonly sources: readonly Cloud[]
   readonly to: Cloud
   /** Labels of the target that may be learnt from. */
@@ -68,7 +68,7 @@ export function adapted(
   { sources, to, known, settings, ...options }: Options,
 ): Promise<AdaptedCandidate> {
   const classes = 1 + Math.max(...sources.flatMap(({ labels }) => Array.from(labels)))
-  return adaptFeatures({
+  return adaptFeatureNetwork({
     engine,
     classes: Array.from({ length: classes }, (_, c) => String(c)),
     target: { name: 'target', features: to.features, ...(known && { labels: known }) },

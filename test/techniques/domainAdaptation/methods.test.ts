@@ -10,7 +10,7 @@ import { readModel } from '#graft/onnx/reader.js'
 import { writeModel } from '#graft/onnx/writer.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { floats } from '#graft/runtime/types.js'
-import { type AdaptedCandidate, adaptFeatures, featureSource } from '#graft/techniques/domainAdaptation/adapt.js'
+import { type AdaptedCandidate, adaptFeatureNetwork, featureSource } from '#graft/techniques/domainAdaptation/adapt.js'
 import { adaptNetwork } from '#graft/techniques/domainAdaptation/adaptNetwork.js'
 import { joinDomains } from '#graft/techniques/domainAdaptation/domainSource.js'
 import { featureNetwork } from '#graft/techniques/domainAdaptation/featureNetwork.js'
@@ -54,7 +54,7 @@ const QUIET: RunContext = {
 }
 
 function adapt(methods: readonly TuningMethod[], options = {}): Promise<AdaptedCandidate> {
-  return adaptFeatures({
+  return adaptFeatureNetwork({
     engine,
     classes: CLASSES,
     sources: [{ name: 'here', ...source, heldOut }],

@@ -1,8 +1,8 @@
 /** DAN: the features of both domains have the same mean in the space of several Gaussian kernels. */
 import { UsageError } from '../../../base/errors.js'
 import { BANDWIDTHS, maximumMeanDiscrepancy } from '../../../losses/domain/kernels.js'
-import { ramp } from '../../../losses/domain/schedule.js'
-import { type AdaptationMethod, asTerm, classFeatures, sidesWithTarget } from '../method.js'
+import type { AdaptationMethod } from '../method.js'
+import { alignment } from './alignment.js'
 
 export interface DanOptions {
   /** Of the discrepancy beside the classification. @default 1 */
@@ -19,27 +19,14 @@ export interface DanOptions {
  */
 export function dan(options: DanOptions = {}): AdaptationMethod {
   const { weight = 1, factors = BANDWIDTHS } = options
-  if (!(weight > 0) || factors.length === 0 || factors.some((factor) => !(factor > 0)))
-    throw new UsageError(`DAN: weight is ${weight} and factors are ${factors.join(', ')}; expected numbers above 0.`)
-  const name = 'dan'
-  const title = 'DAN'
-  return {
-    name,
-    title,
+  if (factors.length === 0 || factors.some((factor) => !(factor > 0)))
+    throw new UsageError(`DAN: factors are ${factors.join(', ')}; expected numbers above 0.`)
+  return alignment({
+    name: 'dan',
+    title: 'DAN',
     paper: 'Long et al. 2015, Learning Transferable Features with Deep Adaptation Networks, arXiv:1502.02791',
-    needs: ['features'],
     options: { weight, factors },
-    prepare(context) {
-      const { value } = classFeatures(context, title)
-      return {
-        name,
-        values: [value],
-        loss(loss) {
-          const { source, target } = sidesWithTarget(loss, value)
-          const distance = maximumMeanDiscrepancy(loss.g, source.features, target.features, factors)
-          return { add: asTerm(loss, distance, ramp(loss.g, loss.progress, weight)) }
-        },
-      }
-    },
-  }
+    weight,
+    distance: ({ g }, source, target) => maximumMeanDiscrepancy(g, source.features, target.features, factors),
+  })
 }

@@ -1,9 +1,8 @@
 /** JAN: features and predictions together have the same distribution in both domains. */
-import { UsageError } from '../../../base/errors.js'
 import { attr } from '../../../graph/graph.js'
 import { jointDiscrepancy } from '../../../losses/domain/kernels.js'
-import { ramp } from '../../../losses/domain/schedule.js'
-import { type AdaptationMethod, asTerm, classFeatures, sidesWithTarget } from '../method.js'
+import type { AdaptationMethod } from '../method.js'
+import { alignment } from './alignment.js'
 
 export interface JanOptions {
   /** Of the discrepancy beside the classification. @default 1 */
@@ -20,31 +19,18 @@ const PREDICTIONS = 1.84
  */
 export function jan(options: JanOptions = {}): AdaptationMethod {
   const { weight = 1 } = options
-  if (!(weight > 0)) throw new UsageError(`JAN: weight is ${weight}; expected above 0.`)
-  const name = 'jan'
-  const title = 'JAN'
-  return {
-    name,
-    title,
+  return alignment({
+    name: 'jan',
+    title: 'JAN',
     paper: 'Long et al. 2017, Deep Transfer Learning with Joint Adaptation Networks, arXiv:1605.06636',
-    needs: ['features'],
     options: { weight },
-    prepare(context) {
-      const { value } = classFeatures(context, title)
-      return {
-        name,
-        values: [value],
-        loss(loss) {
-          const { g, progress } = loss
-          const { source, target } = sidesWithTarget(loss, value)
-          const softmax = (logits: string) => g.op('Softmax', [logits], { axis: attr.int(-1) })
-          const distance = jointDiscrepancy(g, [
-            { source: source.features, target: target.features },
-            { source: softmax(source.logits), target: softmax(target.logits), factors: [1], bandwidth: PREDICTIONS },
-          ])
-          return { add: asTerm(loss, distance, ramp(g, progress, weight)) }
-        },
-      }
+    weight,
+    distance({ g }, source, target) {
+      const softmax = (logits: string) => g.op('Softmax', [logits], { axis: attr.int(-1) })
+      return jointDiscrepancy(g, [
+        { source: source.features, target: target.features },
+        { source: softmax(source.logits), target: softmax(target.logits), factors: [1], bandwidth: PREDICTIONS },
+      ])
     },
-  }
+  })
 }

@@ -1,8 +1,8 @@
 /** Sliced Wasserstein: the features of both domains have the same projections on random directions. */
 import { UsageError } from '../../../base/errors.js'
-import { ramp } from '../../../losses/domain/schedule.js'
 import { slicedWasserstein as distanceOf } from '../../../losses/domain/slicedWasserstein.js'
-import { type AdaptationMethod, asTerm, classFeatures, randomDirections, sidesWithTarget } from '../method.js'
+import { type AdaptationMethod, randomDirections } from '../method.js'
+import { alignment } from './alignment.js'
 
 export interface SlicedWassersteinOptions {
   /** Of the distance beside the classification, times the width of the features. @default 0.1 */
@@ -19,31 +19,19 @@ export interface SlicedWassersteinOptions {
  */
 export function slicedWasserstein(options: SlicedWassersteinOptions = {}): AdaptationMethod {
   const { weight = 0.1, projections = 128 } = options
-  if (!(weight > 0) || !Number.isInteger(projections) || projections < 1)
-    throw new UsageError(
-      `Sliced Wasserstein: weight is ${weight} and projections ${projections}; expected a number above 0 and a whole one.`,
-    )
-  const name = 'swd'
-  const title = 'Sliced Wasserstein'
-  return {
-    name,
-    title,
+  if (!Number.isInteger(projections) || projections < 1)
+    throw new UsageError(`Sliced Wasserstein: projections is ${projections}; expected a whole number of at least 1.`)
+  return alignment({
+    name: 'swd',
+    title: 'Sliced Wasserstein',
     paper: 'Lee et al. 2019, Sliced Wasserstein Discrepancy for Unsupervised Domain Adaptation, arXiv:1903.04064',
-    needs: ['features'],
     options: { weight, projections },
-    prepare(context) {
-      const { value, width } = classFeatures(context, title)
-      return {
-        name,
-        values: [value],
-        feeds: ({ random }) => ({ directions: randomDirections(random, width, projections) }),
-        loss(loss) {
-          const { source, target } = sidesWithTarget(loss, value)
-          const directions = loss.feed('directions', [width, projections])
-          const distance = distanceOf(loss.g, source.features, target.features, directions)
-          return { add: asTerm(loss, distance, ramp(loss.g, loss.progress, weight * width)) }
-        },
-      }
-    },
-  }
+    weight,
+    scale: (width) => width,
+    feeds:
+      (width) =>
+      ({ random }) => ({ directions: randomDirections(random, width, projections) }),
+    distance: ({ g, feed }, source, target, width) =>
+      distanceOf(g, source.features, target.features, feed('directions', [width, projections])),
+  })
 }
