@@ -82,6 +82,7 @@ export type {
   WrongAnswer,
 } from './evaluate/report/data.js'
 export type { DriftReport } from './evaluate/report/driftData.js'
+export type { GeneralisationReport, GeneralisationRow } from './evaluate/report/generalisationData.js'
 export type { ClassShift, ShiftMeasure, ShiftReport } from './evaluate/report/shiftData.js'
 export { renderReport } from './evaluate/report.js'
 export type { ClassDisplacement } from './evaluate/shift/classDisplacement.js'
@@ -129,6 +130,7 @@ export {
   adapt,
   resumeAdaptation,
 } from './tasks/adaptation/adapt.js'
+export type { AdaptationData } from './tasks/adaptation/base.js'
 export type { AdaptationCandidate, Kept } from './tasks/adaptation/candidate.js'
 export { type DriftDataOptions, type DriftResult, drift, type StrangeSample } from './tasks/adaptation/drift.js'
 export type { AdaptedHead, HeadOutputs } from './tasks/adaptation/head.js'
@@ -138,7 +140,6 @@ export {
   type FeatureAdaptation,
   type LabelledFeatures,
 } from './tasks/adaptation/onFeatures.js'
-export type { AdaptationData } from './tasks/adaptation/run.js'
 export { type ShiftDataOptions, type ShiftResult, shift } from './tasks/adaptation/shift.js'
 export {
   type CheckedGradient,
@@ -165,6 +166,12 @@ export type {
   TrainingDescription,
 } from './tasks/anyModel/trainingFiles.js'
 export { type CompareOptions, type Comparison, compare } from './tasks/compare/compare.js'
+export {
+  type GeneraliseDataOptions,
+  type GeneraliseResult,
+  generalise,
+  resumeGeneralisation,
+} from './tasks/generalisation/generalise.js'
 export type { ModelComparison } from './tasks/images/compareModels.js'
 export type { ImageModel, PhotoEvaluation, PhotoResult } from './tasks/images/model.js'
 export type { TextUse } from './tasks/inspect.js'

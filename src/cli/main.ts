@@ -52,6 +52,8 @@ async function serve(call: Call, output: Output, interrupts: Interrupts): Promis
       return (await import('./commands/adapt.js')).run(call.options, context)
     case 'shift':
       return (await import('./commands/shift.js')).run(call.options, context)
+    case 'generalise':
+      return (await import('./commands/generalise.js')).run(call.options, context)
     case 'drift':
       return (await import('./commands/drift.js')).run(call.options, context)
     case 'compare':

@@ -12,6 +12,7 @@ import { curves } from './report/curves.js'
 import type { ReportData } from './report/data.js'
 import { dataSummary, skipped } from './report/dataSummary.js'
 import { drift } from './report/drift.js'
+import { generalisation, generalisationHeadline } from './report/generalisation.js'
 import { headline } from './report/headline.js'
 import { labelErrors, mistakes } from './report/mistakes.js'
 import { renderSections, type SectionBody } from './report/page.js'
@@ -24,11 +25,13 @@ import { warnings } from './report/warnings.js'
 export type * from './report/adaptationData.js'
 export type * from './report/data.js'
 export type * from './report/driftData.js'
+export type * from './report/generalisationData.js'
 export type * from './report/shiftData.js'
 
 const SECTIONS: readonly SectionBody<ReportData>[] = [
   ['warnings', 'Before you trust these figures', warnings],
   ['candidates', 'What was tried', candidates],
+  ['generalisation', 'On places that it has not seen', generalisation],
   ['adaptation', 'Chosen without labels', adaptation],
   ['changes', 'What changed on the target', changes],
   ['shift', 'How the target differs', shift],
@@ -50,5 +53,5 @@ const SECTIONS: readonly SectionBody<ReportData>[] = [
 
 /** The whole page, as the text of `report.html`. */
 export function renderReport(data: ReportData): string {
-  return renderSections(data, adaptationHeadline(data) ?? headline(data), SECTIONS)
+  return renderSections(data, adaptationHeadline(data) ?? generalisationHeadline(data) ?? headline(data), SECTIONS)
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { adaptSchema, driftSchema, shiftSchema } from './adaptation/options.js'
 import { compareSchema } from './compare/options.js'
+import { generaliseSchema } from './generalisation/options.js'
 import { trainSchema } from './training/trainOptions.js'
 
 export { type TrainInput, type TrainOptions, trainSchema } from './training/trainOptions.js'
@@ -155,6 +156,10 @@ export const VERBS = Object.freeze({
   predict: { schema: predictSchema, summary: 'classify photos or texts with a model' },
   evaluate: { schema: evaluateSchema, summary: 'measure a model on labelled photos or texts' },
   adapt: { schema: adaptSchema, summary: 'make a model for unlabelled data out of labelled data from elsewhere' },
+  generalise: {
+    schema: generaliseSchema,
+    summary: 'make a model for places that are not known yet out of labelled data of several',
+  },
   shift: { schema: shiftSchema, summary: 'measure how far two sets of photos or texts differ' },
   drift: { schema: driftSchema, summary: 'tell whether new data still look like what a model was trained on' },
   compare: { schema: compareSchema, summary: 'compare ways of training on your data' },

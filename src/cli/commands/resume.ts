@@ -13,6 +13,11 @@ export async function run({ out }: z.output<typeof resumeSchema>, context: Comma
     const { followAdaptation } = await import('../followAdaptation.js')
     return followAdaptation(resumeAdaptation(out, { signal: context.signal }), context)
   }
+  if (verb === 'generalise') {
+    const { resumeGeneralisation } = await import('../../tasks/generalisation/generalise.js')
+    const { followGeneralisation } = await import('./generalise.js')
+    return followGeneralisation(resumeGeneralisation(out, { signal: context.signal }), context)
+  }
   if (verb === 'multitask') {
     const { resumeMultitask } = await import('../../tasks/multiTask/multitask.js')
     const { followTasks } = await import('./multitask.js')

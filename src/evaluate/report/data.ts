@@ -9,6 +9,7 @@ import type { Difference, Interval } from '../intervals.js'
 import type { LabelCurve } from '../labelCurve.js'
 import type { AdaptationReport } from './adaptationData.js'
 import type { DriftReport } from './driftData.js'
+import type { GeneralisationReport } from './generalisationData.js'
 import type { ShiftReport } from './shiftData.js'
 
 /** A sample by its name (a path or line as the user knows it) with its small picture, or its text. */
@@ -279,6 +280,8 @@ export interface ReportData {
   readonly benefits?: Benefits | undefined
   /** Of a model that was adapted to unlabelled samples. */
   readonly adaptation?: AdaptationReport | undefined
+  /** Of a model for places that are not known yet. */
+  readonly generalisation?: GeneralisationReport | undefined
   /** How two domains differ. */
   readonly shift?: ShiftReport | undefined
   /** How new samples differ from what a model was trained on. */
