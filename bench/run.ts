@@ -33,6 +33,7 @@ const USAGE = `usage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}]...
   --batch N       photos a step (16)
   --nets A,B      networks of step: efficientnet-lite0, mobilenet_v2, resnet18, resnet50 (efficientnet-lite0)
   --epochs N      epochs of PyTorch's tutorial job (10), of accuracy's fine-tuning (5), of text (3) and of adaptation
+  --pairs A,B     of adaptation: pairs of domains with one of these words in their name (all)
   --threads N     threads for the arithmetic, on both sides (the machine's cores)
   --data DIR      the folder that holds clothing, clothing-mini, sst2, pacs, digits and reviews (../shared/data)
 PyTorch is run by GRAFT_PEERS_PYTHON, or by the environment that ../shared/peers/setup.sh makes.`
@@ -58,6 +59,7 @@ function parse(): { names: readonly string[]; help: boolean; settings: BenchSett
       epochs: text,
       threads: text,
       data: text,
+      pairs: text,
     },
   })
   const unknown = positionals.filter((name) => !Object.hasOwn(BENCHMARKS, name))
@@ -73,6 +75,7 @@ function parse(): { names: readonly string[]; help: boolean; settings: BenchSett
       threads: wholeNumber(values.threads) ?? availableParallelism(),
       epochs: wholeNumber(values.epochs),
       nets: (values.nets ?? 'efficientnet-lite0').split(','),
+      pairs: values.pairs?.split(',') ?? [],
       data: values.data ?? '../shared/data',
     },
   }

@@ -28,58 +28,63 @@ interface Measured {
   readonly baseline: number
   readonly chosen: number
   readonly chosenName: string
+  /** Seconds of processor time for the whole run, features being cached but for the first. */
+  readonly processor: number
+  /** Seconds of the clock that the choice took. */
+  readonly choosing: number
 }
 
 /** The choice of `graft adapt --method auto` on cached features, for each pair and seed. */
 export async function benchAdaptation(settings: BenchSettings): Promise<void> {
-  const pairs = domainPairs(settings.data)
-  if (pairs.length === 0) {
-    tell(`adaptation is skipped: there are no domains in ${settings.data}.`)
-    return
-  }
+  const pairs = domainPairs(settings)
+  const found = await runAll(pairs, 'auto', settings, 'adaptation')
+  if (found.length === 0) return
+  showCandidates(pairs, found, settings)
+  showChoices(pairs, found, settings)
+}
+
+/** By pair and seed. What each run found is told at once, so that nothing is lost where it does not come to its end. */
+async function runAll(
+  pairs: readonly DomainPair[],
+  method: string,
+  settings: BenchSettings,
+  name: string,
+): Promise<Measured[][]> {
+  if (pairs.length === 0) tell(`${name} is skipped: there are no such domains in ${settings.data}.`)
   const seeds = Array.from({ length: Math.min(SEEDS, settings.rounds) }, (_, i) => i + 1)
   const found: Measured[][] = []
   for (const pair of pairs) {
     const runs: Measured[] = []
     for (const seed of seeds) {
-      tell(`adaptation: ${pair.name}, seed ${seed} of ${seeds.length}`)
-      runs.push(await run(pair, 'auto', seed, settings))
+      const one = await run(pair, method, seed, settings)
+      const scores = [...one.accuracy].map(([own, value]) => `${own} ${show(value)}`).join(', ')
+      tell(`${name}: ${pair.name}, seed ${seed}: kept ${one.chosenName} ${show(one.chosen)}; ${scores}`)
+      tell(
+        `  ${one.processor.toFixed(0)} s of processor time, ${one.choosing.toFixed(1)} s of the clock for the choice`,
+      )
+      runs.push(one)
     }
     found.push(runs)
   }
-  showCandidates(pairs, found, settings)
-  showChoices(pairs, found, settings)
+  return found
 }
 
-/** Every method by name, those outside of the automatic choice too: hours on two cores. */
+/** Every method by name, those outside of the automatic choice too; one run of all of them for each pair and seed. */
 export async function benchAdaptationMethods(settings: BenchSettings): Promise<void> {
-  const pairs = domainPairs(settings.data)
-  const names = Object.entries(ADAPTATION_METHODS).flatMap(([name, { on }]) =>
-    on.some((f) => f === 'features') ? [name] : [],
+  const pairs = domainPairs(settings)
+  const names = Object.entries(ADAPTATION_METHODS).flatMap(([name, { on, factory }]) =>
+    on.some((f) => f === 'features') && !factory().needs.some((need) => NEEDS_MORE.includes(need)) ? [name] : [],
   )
-  const seeds = Array.from({ length: Math.min(SEEDS, settings.rounds) }, (_, i) => i + 1)
-  const rows: string[][] = []
-  for (const name of names) {
-    const cells: string[] = []
-    for (const pair of pairs) {
-      tell(`adaptation-methods: ${name}, ${pair.name}`)
-      const runs: number[] = []
-      for (const seed of seeds) {
-        const { accuracy } = await run(pair, name, seed, settings)
-        const value = accuracy.get(name)
-        if (value !== undefined) runs.push(value)
-      }
-      cells.push(spreadOf(runs))
-    }
-    rows.push([name, ...cells])
-  }
-  console.log(`Methods on cached features, accuracy on the target, mean and deviation (seeds: ${seeds.length})\n`)
-  console.log(renderTable(['method', ...pairs.map((p) => p.name)], rows, settings.markdown))
+  const found = await runAll(pairs, names.join(','), settings, 'adaptation-methods')
+  if (found.length > 0) showCandidates(pairs, found, settings)
 }
+
+/** What these pairs do not have: they are of one labelled source and a target of the same classes without labels. */
+const NEEDS_MORE: readonly string[] = ['several sources', 'labelled target', 'unknown class']
 
 /** Deep CORAL, DANN, MCC and SHOT with every weight of the network trained, on the first pair. */
 export async function benchAdaptationNetwork(settings: BenchSettings): Promise<void> {
-  const pair = domainPairs(settings.data)[0]
+  const pair = domainPairs(settings)[0]
   if (pair === undefined) {
     tell(`adaptation-network is skipped: there are no domains in ${settings.data}.`)
     return
@@ -148,6 +153,7 @@ async function run(
   { threads, epochs }: BenchSettings,
   train: 'features' | 'all' = 'features',
 ): Promise<Measured> {
+  const before = process.cpuUsage()
   const { report } = await adapt({
     source,
     target,
@@ -156,9 +162,12 @@ async function run(
     train,
     threads,
     evaluate: true,
+    // Maps and thumbnails would take longer than the candidates.
+    report: false,
     ...(epochs === undefined ? {} : { epochs }),
   })
-  const { adaptation } = report
+  const spent = process.cpuUsage(before)
+  const { adaptation, resources } = report
   if (adaptation === undefined) throw new Error('an adaptation reports its candidates')
   const scored = adaptation.candidates.flatMap(({ name, title, kept, accuracy, seconds }) =>
     accuracy === undefined ? [] : [{ name, title, kept, accuracy: accuracy.value, seconds }],
@@ -172,6 +181,8 @@ async function run(
     baseline: baseline.accuracy,
     chosen: chosen.accuracy,
     chosenName: chosen.name,
+    processor: (spent.user + spent.system) / 1e6,
+    choosing: resources?.phases.find(({ name }) => name === 'Choice')?.seconds ?? Number.NaN,
   }
 }
 
@@ -202,10 +213,11 @@ function showChoices(pairs: readonly DomainPair[], found: readonly Measured[][],
       `${(100 * meanOf(gain)).toFixed(1)} (least ${(100 * Math.min(...gain)).toFixed(1)})`,
       spreadOf(runs.map(({ accuracy }) => Math.max(...accuracy.values()))),
       [...new Set(runs.map((r) => r.chosenName))].join(', '),
+      Math.min(...runs.map((r) => r.processor)).toFixed(0),
     ]
   })
   console.log('\nThe choice without labels of the target\n')
-  const head = ['pair', 'source-only', 'chosen', 'points gained', 'best in hindsight', 'which']
+  const head = ['pair', 'source-only', 'chosen', 'points gained', 'best in hindsight', 'which', 'processor s a run']
   console.log(renderTable(head, rows, settings.markdown))
 }
 

@@ -1,6 +1,7 @@
 /** The pairs of domains, by what lies in the data folder. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { BenchSettings } from '../support/settings.js'
 
 export interface DomainPair {
   readonly name: string
@@ -18,11 +19,14 @@ const PAIRS: readonly (readonly [name: string, source: string, target: string])[
   ['restaurants -> movies', 'reviews/restaurants-yelp.csv', 'reviews/movies-imdb.csv'],
 ]
 
-/** The pairs whose data is there. */
-export function domainPairs(data: string): DomainPair[] {
+/** The pairs whose data is there, with one of the words in their name where there are any. */
+export function domainPairs({ data, pairs }: Pick<BenchSettings, 'data' | 'pairs'>): DomainPair[] {
   return PAIRS.map(([name, source, target]) => ({
     name,
     source: join(data, source),
     target: join(data, target),
-  })).filter(({ source, target }) => existsSync(source) && existsSync(target))
+  })).filter(
+    ({ name, source, target }) =>
+      existsSync(source) && existsSync(target) && (pairs.length === 0 || pairs.some((word) => name.includes(word))),
+  )
 }

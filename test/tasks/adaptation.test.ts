@@ -249,6 +249,22 @@ test('a tiny target of one class is warned of and adapted to without harm', asyn
   assert.equal(report.adaptation!.samples.target, 9)
 })
 
+test('FixMatch learns from a weak and a strong view of each photo where the network trains', async () => {
+  const { report } = await run({ method: 'fixmatch(threshold=0.4)', train: 'all', epochs: 1, batch: 8 })
+  const found = report.adaptation!
+  assert.deepEqual(found.failed, [])
+  assert.ok(found.candidates.some(({ name }) => name === 'fixmatch(threshold=0.4)'))
+})
+
+test('several methods are named with commas between them', async () => {
+  const { report } = await run({ method: 'mcc, coral(weight=2)', epochs: 1 })
+  assert.deepEqual(
+    report.adaptation!.candidates.map(({ name }) => name),
+    ['source-only', 'source-head', 'standardised', 'mcc', 'coral(weight=2)'],
+  )
+  assert.match(await refused({ method: 'mcc,mcc' }), /named twice/)
+})
+
 test('a target of one class has a message of its own, by its labels or by what it is taken for', () => {
   const two = ['cat', 'dog']
   const samples = (name: string, labels: readonly number[]) => ({ name, labels: Int32Array.from(labels) })

@@ -207,13 +207,16 @@ function praise(name: string, { gains, cohesionGain }: Evidence): string {
   const readings = values.length === 1 ? 'the one reading' : `the ${values.length} readings`
   return (
     `${name} is expected to be right on ${range} points more of the target than source-only, by ${readings} of the target that its features allow, ` +
-    `and gives neighbours the same class ${cohesionGain >= 0 ? 'more' : 'about as'} often (kappa ${cohesionGain >= 0 ? '+' : ''}${cohesionGain.toFixed(2)}).`
+    `and gives neighbours the same class ${cohesionGain >= 0 ? 'more' : 'about as'} often (kappa ${cohesionGain >= 0 ? '+' : ''}${withMinus(cohesionGain.toFixed(2))}).`
   )
 }
 
+/** In points, without the sign of a gain. */
 function points(gain: number): string {
-  return (100 * gain).toFixed(1)
+  return withMinus((100 * gain).toFixed(1))
 }
+
+const withMinus = (figure: string): string => figure.replace('-', '\u2212')
 
 interface Prepared {
   readonly plain: CommonFeatures

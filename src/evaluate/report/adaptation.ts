@@ -19,7 +19,7 @@ ${table(candidates, [
   ...(some((row) => row.expected !== undefined)
     ? [
         {
-          title: html`Expected gain <small>(points, without labels)</small>`,
+          title: html`Expected gain<br><small>points, without labels</small>`,
           numeric: true,
           cell: (row: AdaptedRow) => row.expected && gainText(row.expected),
         },
@@ -29,23 +29,14 @@ ${table(candidates, [
   ...(some((row) => row.accuracy !== undefined)
     ? [
         {
-          title: html`Accuracy <small>(by labels that chose nothing)</small>`,
+          title: html`Accuracy<br><small>by labels that chose nothing</small>`,
           numeric: true,
           cell: (row: AdaptedRow) =>
-            row.accuracy && html`${percent(row.accuracy.value)} <small>${percentInterval(row.accuracy)}</small>`,
+            row.accuracy && html`${percent(row.accuracy.value)}<br><small>${percentInterval(row.accuracy)}</small>`,
         },
       ]
     : []),
-  { title: 'Time', numeric: true, cell: (row) => duration(row.seconds) },
-  ...(some((row) => row.stepMs !== undefined)
-    ? [
-        {
-          title: 'A step',
-          numeric: true,
-          cell: (row: AdaptedRow) => row.stepMs !== undefined && `${row.stepMs.toFixed(1)} ms`,
-        },
-      ]
-    : []),
+  { title: 'Time', numeric: true, cell: timeText },
 ])}
 ${
   some((row) => row.doubts.length > 0) &&
@@ -73,6 +64,11 @@ ${table(validators, [
 }
 ${found.failed.length > 0 && html`<p class="note">Not made: ${found.failed.map(({ title, reason }, i) => html`${i > 0 && '; '}${title} (${reason})`)}.</p>`}
 <p class="note">No label of the ${found.target} ${many} took part in this choice.</p>`
+}
+
+/** Of the whole, and of a step where there are steps. */
+function timeText({ seconds, stepMs }: AdaptedRow): Html {
+  return html`${duration(seconds)}${stepMs !== undefined && html`<br><small>${stepMs.toFixed(1)} ms a step</small>`}`
 }
 
 /** The least and the most that may be gained. */

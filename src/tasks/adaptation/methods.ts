@@ -8,7 +8,7 @@ import {
 } from '../../techniques/domainAdaptation/methods/table.js'
 import { openSet } from '../../techniques/domainAdaptation/settings/openSet.js'
 import { partialTarget } from '../../techniques/domainAdaptation/settings/partial.js'
-import { methodText, parseMethod } from '../training/methods/specification.js'
+import { methodText, parseMethod, splitList } from '../training/methods/specification.js'
 
 /** A method with checked options. */
 export interface NamedMethod {
@@ -58,7 +58,12 @@ export function methodsFor({
   readonly setting: 'closed' | 'partial' | 'open'
 }): NamedMethod[] {
   const frontier = train === 'features' ? 'features' : 'network'
-  const named = method === 'auto' ? PORTFOLIO[frontier] : [method]
+  const named: readonly string[] = method === 'auto' ? PORTFOLIO[frontier] : splitList(method)
+  const twice = named.find((name, i) => named.indexOf(name) !== i)
+  if (named.length === 0 || twice !== undefined)
+    throw new UsageError(twice === undefined ? 'No method is named.' : `The method ${twice} is named twice.`, {
+      remedy: 'Name each method once, with commas between them, or leave --method out.',
+    })
   if (setting === 'closed') return named.map((name) => namedMethod(name))
   const inside = method !== 'auto' ? named : frontier === 'features' ? IN_A_SETTING : IN_A_SETTING.slice(0, 1)
   const around = setting === 'partial' ? partialTarget : openSet

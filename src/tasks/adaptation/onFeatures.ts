@@ -33,7 +33,7 @@ export interface FeatureAdaptation {
   readonly methods?: 'auto' | readonly string[] | undefined
   /** Width of the hidden layer. @default 256 */
   readonly hidden?: number | undefined
-  /** Passes over the larger domain. @default 30; fewer, to 10, with more than 1,000 samples */
+  /** Passes over the larger domain. @default 30; fewer, to 10, with more than 1,500 samples */
   readonly epochs?: number | undefined
   /** Rows of each domain in a step. @default 64; up to 256 with more than 2,000 samples */
   readonly batch?: number | undefined

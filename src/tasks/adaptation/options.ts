@@ -96,7 +96,7 @@ export const adaptSchema = z.strictObject({
     .default('auto')
     .meta({
       description:
-        'auto tries several and chooses without labels; else one by name, with options in brackets, such as mcc(weight=0.5). The model trained on the source alone is always kept where nothing is credibly better',
+        'auto tries several and chooses without labels; else one by name or several with commas between them, with options in brackets, such as mcc(weight=0.5). The model trained on the source alone is always kept where nothing is credibly better',
       placeholder: 'NAME',
       ...choice,
     }),
@@ -145,7 +145,7 @@ export const adaptSchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'passes over the larger domain; on cached features 30, and fewer (to 10) with more than 1,000 samples; 5 for photos and 3 for texts where the network trains',
+        'passes over the larger domain; on cached features 30, and fewer (to 10) with more than 1,500 samples; 5 for photos and 3 for texts where the network trains',
       ...training,
     }),
   batch: z

@@ -14,12 +14,24 @@ export function plannedNetworks(methods: readonly NamedMethod[], training: Netwo
     make: (before) =>
       trainedNetwork({ ...plan, start: sourceHead(before) }, { ...training, random: training.random.fork(plan.name) }),
   })
-  const alone = { name: 'fine-tuned', title: `Source only, ${what} trained`, paper: undefined, methods: [] }
+  const alone = {
+    name: 'fine-tuned',
+    title: `Source only, ${what} trained`,
+    paper: undefined,
+    methods: [],
+    views: false,
+  }
   return [
     network(alone, false),
     ...methods.map(({ text, method }) =>
       network(
-        { name: text, title: `${method.title}, ${what} trained`, paper: method.paper, methods: [method] },
+        {
+          name: text,
+          title: `${method.title}, ${what} trained`,
+          paper: method.paper,
+          methods: [method],
+          views: method.needs.includes('strong views'),
+        },
         methods.length === 1,
       ),
     ),

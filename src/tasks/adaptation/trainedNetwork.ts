@@ -4,6 +4,7 @@ import type { Random } from '../../base/random.js'
 import type { FeatureCache } from '../../data/featureCache.js'
 import type { Engine } from '../../runtime/engine.js'
 import { adaptNetwork } from '../../techniques/domainAdaptation/adaptNetwork.js'
+import { pairedViews } from '../../techniques/domainAdaptation/pairedViews.js'
 import type { LinearHead } from '../../techniques/featureExtraction/classifier.js'
 import { planTraining, withPlan } from '../../techniques/fineTuning/memory.js'
 import type { TuningMethod } from '../../techniques/fineTuning/method.js'
@@ -42,6 +43,8 @@ export interface NetworkPlan {
   readonly title: string
   readonly paper: string | undefined
   readonly methods: readonly TuningMethod[]
+  /** Whether the methods learn from a weakly and a strongly changed view of each photo of the target. */
+  readonly views: boolean
   /** Where the head begins. */
   readonly start: LinearHead
 }
@@ -52,7 +55,7 @@ const ROWS = 16
 export async function trainedNetwork(plan: NetworkPlan, training: NetworkTraining): Promise<AdaptationCandidate> {
   const { domains, options, engine, directory, random, context, targetLabels } = training
   const { sources, target, classes } = domains
-  const job = await jobFor(plan.start, training)
+  const job = await jobFor(plan, training)
   const rows = options.batch ?? ROWS
   const each = Math.max(1, Math.round(rows / sources.length))
   const everything = Int32Array.from({ length: target.data.length }, (_, i) => i)
@@ -109,7 +112,7 @@ interface Job {
 
 /** All of the network on augmented samples, or its last blocks on what the frozen rest makes of the samples, computed once each. */
 async function jobFor(
-  start: LinearHead,
+  { start, views }: NetworkPlan,
   { domains, options, engine, cache, random, context }: NetworkTraining,
 ): Promise<Job> {
   const { trunk } = domains
@@ -118,7 +121,11 @@ async function jobFor(
   if (upper === undefined)
     return {
       network: wholeNetwork(trunk, model),
-      source: async ({ feed }, positions) => feed.source(positions, random.fork('samples'), { augment: true }),
+      async source(domain, positions) {
+        const weak = domain.feed.source(positions, random.fork('samples'), { augment: 'light' })
+        if (!views || domain !== domains.target || domains.modality.kind !== 'images') return weak
+        return pairedViews(weak, domain.feed.source(positions, random.fork('strong views'), { augment: 'strong' }))
+      },
     }
   return {
     network: upper.network,

@@ -42,7 +42,7 @@ export const generaliseSchema = z.strictObject({
   features: shape.features,
   hidden: shape.hidden,
   epochs: z.int().min(1).optional().meta({
-    description: 'passes over the largest source; 30, and fewer (to 10) with more than 1,000 samples',
+    description: 'passes over the largest source; 30, and fewer (to 10) with more than 1,500 samples',
     group: 'Training',
   }),
   batch: z.int().min(1).max(4096).optional().meta({

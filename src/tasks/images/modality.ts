@@ -68,7 +68,8 @@ function imageFeed({ transform }: ImageTrunk, data: PreparedPhotos, { augment = 
   return {
     source(positions, random, how = {}) {
       const chosen = Array.from(positions, (i) => samples[i]!)
-      const policy = how.augment === true ? augmentPolicy(augment) : undefined
+      const wanted = how.augment === true ? augment : how.augment
+      const policy = wanted ? augmentPolicy(wanted) : undefined
       return photoSource(
         chosen,
         data.dataset.classes,

@@ -156,8 +156,8 @@ export interface Explaining {
 export type Explained = NonNullable<Picture['pieces']>
 
 export interface SourceOptions {
-  /** Change the samples in epochs as the options say. @default false */
-  readonly augment?: boolean
+  /** Change the samples in epochs: as the options say, or so much; texts stay as they are. @default false */
+  readonly augment?: boolean | 'light' | 'strong'
   readonly corruption?: { readonly key: string; readonly severity: Severity }
 }
 

@@ -7,7 +7,7 @@ import { slice } from '../../ops/emit.js'
 import { floats, type HostTensor } from '../../runtime/types.js'
 import type { DomainRows, LossContext, MethodContext, TuningMethod } from '../fineTuning/method.js'
 import { featuresOf } from '../fineTuning/methods/inside.js'
-import type { Domain } from '../fineTuning/network.js'
+import type { Domain, Network } from '../fineTuning/network.js'
 import { checkClasses } from './checks.js'
 
 /** A tuning method that says which paper it is of and what it needs. */
@@ -153,6 +153,11 @@ export function domainsOf({ train }: MethodContext): readonly Domain[] {
   throw new GraftError('The training samples are of one domain; the method compares several.', {
     remedy: 'Join the samples with joinDomains.',
   })
+}
+
+/** Whether the samples are rows of features, so that a small head on a frozen network trains. */
+export function trainsOnFeatures({ inputs }: Network): boolean {
+  return inputs.length === 1 && inputs[0]?.type === 'float32' && inputs[0].sample.length === 1
 }
 
 /** A term that is a mean over rows of the batch, as its part of the step; times a factor where one is given. */

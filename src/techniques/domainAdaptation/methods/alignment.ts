@@ -2,8 +2,25 @@
 
 import type { LossContext, PreparedMethod } from '../../fineTuning/method.js'
 import type { Json } from '../../run/directory.js'
-import { type AdaptationMethod, asTerm, classFeatures, type Side, sidesWithTarget } from '../method.js'
+import {
+  type AdaptationMethod,
+  asTerm,
+  classFeatures,
+  type Side,
+  sidesWithTarget,
+  trainsOnFeatures,
+} from '../method.js'
 import { checkWeight, rampedWeight } from './targetTerm.js'
+
+export interface AlignedSizes {
+  /** D, of the features. */
+  readonly width: number
+  /** Rows of either side in a batch. */
+  readonly source: number
+  readonly target: number
+  /** Whether a small head trains on rows of features, or a network. */
+  readonly onFeatures: boolean
+}
 
 export interface Alignment {
   readonly name: string
@@ -12,8 +29,8 @@ export interface Alignment {
   readonly options: Json
   /** Of the distance beside the classification. */
   readonly weight: number
-  /** By what the weight is multiplied, of D, the width of the features. @default 1 */
-  readonly scale?: (width: number) => number
+  /** By what the weight is multiplied. @default 1 */
+  readonly scale?: (sizes: AlignedSizes) => number
   /** What is fed at each step. @default nothing */
   readonly feeds?: (width: number) => NonNullable<PreparedMethod['feeds']>
   /** @returns a scalar */
@@ -40,15 +57,16 @@ export function alignment({
     options,
     prepare(context) {
       const { value, width } = classFeatures(context, title)
+      const onFeatures = trainsOnFeatures(context.network)
       return {
         name,
         values: [value],
         ...(feeds && { feeds: feeds(width) }),
         loss(loss) {
           const { source, target } = sidesWithTarget(loss, value)
-          return {
-            add: asTerm(loss, distance(loss, source, target, width), rampedWeight(loss, weight * scale(width), true)),
-          }
+          const sizes = { width, source: source.rows, target: target.rows, onFeatures }
+          const apart = distance(loss, source, target, width)
+          return { add: asTerm(loss, apart, rampedWeight(loss, weight * scale(sizes), true)) }
         },
       }
     },

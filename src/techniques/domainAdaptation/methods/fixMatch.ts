@@ -6,7 +6,7 @@ import { slice } from '../../../ops/emit.js'
 import { floats } from '../../../runtime/types.js'
 import { blocksOf } from '../../fineTuning/domains.js'
 import { targetDomain } from '../checks.js'
-import { type AdaptationMethod, asTerm, classFeatures, sidesWithTarget } from '../method.js'
+import { type AdaptationMethod, asTerm, classFeatures, sidesWithTarget, trainsOnFeatures } from '../method.js'
 import { headOn } from './head.js'
 import { checkWeight, type RampedWeight, rampedWeight } from './targetTerm.js'
 
@@ -50,11 +50,12 @@ export function fixMatch(options: FixMatchOptions = {}): AdaptationMethod {
       const { value, width } = classFeatures(context, title)
       const target = targetDomain(train, title)
       const paired = target.source.views === 'pairs'
-      if (strong === 'views' ? !paired : strong === 'auto' && !paired && network.inputs[0]?.sample.length !== 1)
+      if (strong === 'views' ? !paired : strong === 'auto' && !paired && !trainsOnFeatures(network))
         throw new GraftError(
           'FixMatch learns from a weak and a strong view of each target sample; these come as one.',
           {
-            remedy: 'Give the target as pairedViews(weak, strong), or ask for strong: "features".',
+            remedy:
+              'Train all of a network on photos, which are then augmented twice; give the target as pairedViews(weak, strong); or ask for strong: "features".',
           },
         )
       const inFeatures = strong === 'features' || !paired

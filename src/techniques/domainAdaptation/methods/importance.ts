@@ -7,7 +7,7 @@ import { outputsOf } from '../../fineTuning/evaluating.js'
 import type { MethodContext } from '../../fineTuning/method.js'
 import type { SampleSource } from '../../fineTuning/network.js'
 import { targetDomain } from '../checks.js'
-import { type AdaptationMethod, classFeatures } from '../method.js'
+import { type AdaptationMethod, classFeatures, trainsOnFeatures } from '../method.js'
 import { effectiveSamples } from '../weighting/importance.js'
 import { IMPORTANCE, type ImportanceName } from '../weighting/index.js'
 
@@ -105,8 +105,8 @@ async function comparedRows(
   value: string,
   source: SampleSource,
 ): Promise<Matrix> {
-  const [input, ...others] = network.inputs
-  if (input === undefined || others.length > 0 || input.type !== 'float32' || input.sample.length !== 1) {
+  const [input] = network.inputs
+  if (input === undefined || !trainsOnFeatures(network)) {
     const evaluating = { engine, network, batch: settings.batch, signal: context.signal }
     return (await outputsOf(evaluating, [], value, source)).features
   }

@@ -27,7 +27,7 @@ export function slicedWasserstein(options: SlicedWassersteinOptions = {}): Adapt
     paper: 'Lee et al. 2019, Sliced Wasserstein Discrepancy for Unsupervised Domain Adaptation, arXiv:1903.04064',
     options: { weight, projections },
     weight,
-    scale: (width) => width,
+    scale: ({ width }) => width,
     feeds:
       (width) =>
       ({ random }) => ({ directions: randomDirections(random, width, projections) }),
