@@ -53,6 +53,12 @@ export function argmaxRows(m: Matrix): Int32Array {
   return out
 }
 
+/** log sum exp(z), stable for any finite z. */
+export function logSumExp(values: Float32Array): number {
+  const max = values.reduce((a, b) => Math.max(a, b))
+  return max + Math.log(values.reduce((sum, value) => sum + Math.exp(value - max), 0))
+}
+
 /** Row-wise softmax of logits / temperature, stable for any finite logits. */
 export function softmaxRows(logits: Matrix, temperature = 1): Matrix {
   const out = matrix(logits.rows, logits.columns)

@@ -10,6 +10,11 @@ export interface SingleLabelTargets {
   readonly classes: readonly string[]
   /** (N), an index into `classes`; -1 where it is not known. */
   readonly labels: Int32Array
+  /**
+   * (N, C), of samples whose class is not known: 1 for the classes that it may be; all 0 where nothing is known of it. A training
+   * without label smoothing learns what it tells. @default nothing is known
+   */
+  readonly possible?: Uint8Array
 }
 
 /** One class a sample, where the classes have an order: stars, grades, low to high. */
@@ -98,8 +103,19 @@ export function takeTargets(targets: AnyTargets, rows: ArrayLike<number>): AnyTa
     if (!Number.isInteger(from) || from < 0 || from >= count)
       throw new InternalError(`row ${from} of ${count} targets was asked for`)
   }
+  const width = outputsOf(targets)
+  const rowsOf = (values: Uint8Array): Uint8Array => {
+    const own = new Uint8Array(rows.length * width)
+    for (let to = 0; to < rows.length; to++)
+      own.set(values.subarray(rows[to]! * width, (rows[to]! + 1) * width), to * width)
+    return own
+  }
   switch (targets.kind) {
-    case 'single-label':
+    case 'single-label': {
+      const { possible } = targets
+      const labels = Int32Array.from(rows, (row) => targets.labels[row]!)
+      return { ...targets, labels, ...(possible && { possible: rowsOf(possible) }) }
+    }
     case 'ordinal':
       return { ...targets, labels: Int32Array.from(rows, (row) => targets.labels[row]!) }
     case 'number':
@@ -107,12 +123,12 @@ export function takeTargets(targets: AnyTargets, rows: ArrayLike<number>): AnyTa
     case 'token-labels':
       return { ...targets, labels: Array.from(rows, (row) => targets.labels[row]!) }
     case 'multi-label': {
-      const width = targets.classes.length
-      const labels = new Uint8Array(rows.length * width)
-      for (let to = 0; to < rows.length; to++)
-        labels.set(targets.labels.subarray(rows[to]! * width, (rows[to]! + 1) * width), to * width)
       const { known } = targets
-      return { ...targets, labels, ...(known && { known: Uint8Array.from(rows, (row) => known[row]!) }) }
+      return {
+        ...targets,
+        labels: rowsOf(targets.labels),
+        ...(known && { known: Uint8Array.from(rows, (row) => known[row]!) }),
+      }
     }
   }
 }

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { differentiate } from '#graft/autodiff/differentiate.js'
 import { Random } from '#graft/base/random.js'
 import { softmaxCrossEntropy } from '#graft/losses/crossEntropy.js'
+import { possibleClasses } from '#graft/losses/possibleClasses.js'
 import { GraphBuilder } from '#graft/ops/builder.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { floats, type HostTensor } from '#graft/runtime/types.js'
@@ -47,12 +48,15 @@ describe('softmax cross-entropy', () => {
   })
   after(() => engine.close())
 
-  async function compute({ logits, targets, weights }: Problem): Promise<{ loss: number; gradient: Float32Array }> {
+  async function compute(
+    { logits, targets, weights }: Problem,
+    of: typeof softmaxCrossEntropy = softmaxCrossEntropy,
+  ): Promise<{ loss: number; gradient: Float32Array }> {
     const g = new GraphBuilder('loss')
     const shape = [logits.length, logits[0]?.length ?? 0]
     for (const name of ['logits', 'targets']) g.input(name, { type: 'float32', shape })
     g.input('weights', { type: 'float32', shape: [logits.length] })
-    const loss = softmaxCrossEntropy(g, 'logits', 'targets', 'weights')
+    const loss = of(g, 'logits', 'targets', 'weights')
     assert.deepEqual(g.shape(loss), [])
     const gradients = differentiate(g, new Map([[loss, g.float(1)]]), ['logits'])
     g.output('loss', loss)
@@ -106,6 +110,29 @@ describe('softmax cross-entropy', () => {
         `sample ${n}`,
       )
     assert.deepEqual(gradient.slice(0, 4), others.gradient.slice(0, 4))
+  })
+
+  it('of possible classes is minus the logarithm of their probability, and nothing where all are possible', async () => {
+    const targets = [...oneHot(4, 2), [1, 0, 1, 0], [1, 1, 1, 1], [0, 1, 1, 1], ...oneHot(4, 0)]
+    const weights = [0.1, 0.2, 0.3, 0.4, 0]
+    // Of the fourth the possible classes are far below the other one.
+    const logits = [...drawn(3, 4), [300, 1, 2, 3], ...drawn(1, 4)]
+    const { loss, gradient } = await compute({ logits, targets, weights }, possibleClasses)
+    let expected = 0
+    const slopes = logits.flatMap((z, n) => {
+      const top = Math.max(...z)
+      const p = z.map((v) => Math.exp(v - top))
+      const all = p.reduce((a, b) => a + b, 0)
+      // Relative to the largest that is possible, as the sum of all of these would vanish beside the other.
+      const highest = Math.max(...z.filter((_, c) => targets[n]![c] === 1))
+      const q = z.map((v, c) => targets[n]![c]! * Math.exp(v - highest))
+      const some = q.reduce((a, b) => a + b, 0)
+      expected += weights[n]! * (top + Math.log(all) - highest - Math.log(some))
+      return z.map((_, c) => weights[n]! * (p[c]! / all - q[c]! / some))
+    })
+    assertClose([loss], [expected], 'loss')
+    assertClose(gradient, slopes, 'gradient', 1e-4, 1e-6)
+    assert.ok(gradient.subarray(16).every((v) => v === 0))
   })
 
   it('stays finite and right on extreme logits', async () => {

@@ -278,11 +278,11 @@ async function probes(work: TaskWorkspace): Promise<readonly StackedHead[]> {
   for (const { name, borrowed, implied } of heads) {
     if (borrowed > 0)
       context.decide('head', name, 'it also looks at what the other tasks look at, which held-out samples say helps')
-    for (const { label, from, when, filled } of implied)
+    for (const { never, from, when, told } of implied)
       context.decide(
-        'labels filled in',
-        filled,
-        `${name} is always ${label} where ${from} ${when === undefined ? 'is known' : `is ${when}`}`,
+        'samples without a label',
+        told,
+        `${name} is never ${never.join(' or ')} where ${from} is ${typeof when === 'string' ? when : when.label}`,
       )
   }
   return heads

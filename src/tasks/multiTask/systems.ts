@@ -15,10 +15,12 @@ import { logitsOf } from '../../techniques/fineTuning/scoring.js'
 import { targetsText } from '../../techniques/fineTuning/targets.js'
 import {
   equal,
+  type Implication,
   type StackedHead,
   type TasksOutcome,
   type TaskWeighting,
   trainTasks,
+  withPossibleClasses,
   withTaskSampling,
 } from '../../techniques/multiTask/index.js'
 import type { RunDirectory } from '../../techniques/run/directory.js'
@@ -43,8 +45,11 @@ export interface TrainedTasks {
 export interface SystemChoice {
   readonly work: TaskWorkspace
   readonly architecture: ChosenArchitecture
-  /** By task, in the order of the tasks: `linear` for tasks that learn together, `single` for one by itself. */
-  readonly heads: readonly Pick<StackedHead, 'linear' | 'single'>[]
+  /**
+   * By task, in the order of the tasks: `linear` for tasks that learn together, with what they tell of each other's missing labels,
+   * `single` for one by itself.
+   */
+  readonly heads: readonly Pick<StackedHead, 'linear' | 'single' | 'implied' | 'even'>[]
 }
 
 /** The network of all tasks. @param checkpoint names where it is kept while it trains */
@@ -83,7 +88,8 @@ async function trainOn(
   const settings = tuningSettings(options, epochs)
   const { tasks } = work.prepared.targets
   const own = random.fork('tasks', ...names)
-  const source = sourceAt(work, names, positions, own, true)
+  const told = names.length > 1 ? heads.flatMap(({ implied, even }) => (even ? implied : [])) : []
+  const source = knowing(sourceAt(work, names, positions, own, true), told)
   const train = names.length > 1 ? withTaskSampling(source, samplingNamed(options.sampling)) : source
   const choice = {
     trunk,
@@ -102,7 +108,7 @@ async function trainOn(
     engine,
     network: shared.network,
     train,
-    validation: validation.length === 0 ? undefined : validationSource(work, names, validation, own),
+    validation: validation.length === 0 ? undefined : validationSource(work, names, validation, told, own),
     settings,
     weighting,
     gradientsOf: options.gradientsOf === 'auto' ? undefined : options.gradientsOf,
@@ -148,12 +154,18 @@ function validationSource(
   work: TaskWorkspace,
   names: readonly string[],
   positions: Int32Array,
+  told: readonly Implication[],
   random: Random,
 ): SampleSource<TaskTargets> {
   const judges = judgesOf(work, names)
-  const source = sourceAt(work, names, positions, random, false)
+  const source = knowing(sourceAt(work, names, positions, random, false), told)
   const tasks = source.targets.tasks.map((task) => (judges.includes(task.name) ? task : unknown(task)))
   return { ...source, targets: { ...source.targets, tasks } }
+}
+
+/** The samples with what tasks tell of each other's missing labels. */
+function knowing(source: SampleSource<TaskTargets>, told: readonly Implication[]): SampleSource<TaskTargets> {
+  return { ...source, targets: withPossibleClasses(source.targets, told) }
 }
 
 /** The same task on samples of which it knows nothing. */
@@ -163,6 +175,10 @@ function unknown({ name, targets }: NamedTask): NamedTask {
       return { name, targets: { ...targets, values: targets.values.map(() => Number.NaN) } }
     case 'multi-label':
       return { name, targets: { ...targets, known: new Uint8Array(countOf(targets)) } }
+    case 'single-label': {
+      const { possible: _told, ...rest } = targets
+      return { name, targets: { ...rest, labels: targets.labels.map(() => -1) } }
+    }
     default:
       return { name, targets: { ...targets, labels: targets.labels.map(() => -1) } }
   }

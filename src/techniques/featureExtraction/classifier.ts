@@ -8,6 +8,19 @@ import type { Random } from '../../base/random.js'
 import type { Engine } from '../../runtime/engine.js'
 import type { HeadNodes } from './headNodes.js'
 
+/** Samples of which not the class but a set of classes is known that theirs is one of. */
+export interface PartlyKnown {
+  /** (M, D) */
+  readonly features: Matrix
+  /** (M, C): 1 for classes that the sample may have, else 0; a 1 in each row. */
+  readonly possible: Matrix
+  /**
+   * Whether they have a say in the choice of the penalty; where samples came to be partly known by their class, they would speak
+   * for that class. @default true
+   */
+  readonly judges?: boolean | undefined
+}
+
 export interface FitOptions {
   /** Where the arithmetic runs. */
   readonly engine: Engine
@@ -19,6 +32,8 @@ export interface FitOptions {
   readonly classWeights?: ArrayLike<number> | undefined
   /** Soft labels (N, C), rows summing to 1, for classifiers that minimise cross-entropy. @default one-hot labels */
   readonly targets?: Matrix | undefined
+  /** Further samples, of which the linear probe learns what they tell. */
+  readonly partlyKnown?: PartlyKnown | undefined
   /** Samples with the same number say the same twice (words of a sentence): the linear probe holds them out together. */
   readonly groups?: ArrayLike<number> | undefined
   readonly signal?: AbortSignal | undefined
@@ -45,9 +60,9 @@ export interface LinearHead {
 
 /** What models that had not seen a sample said of it. */
 export interface OutOfFold {
-  /** Positions in the training features that were held out once, ascending. */
+  /** Positions in the training features that were held out once, ascending; partly known samples come after all others. */
   readonly rows: Int32Array
-  /** Their labels. */
+  /** Their labels; -1 of partly known samples. */
   readonly labels: Int32Array
   /** Their logits, (rows, C), with the head's own temperature. */
   readonly logits: Matrix
@@ -112,8 +127,27 @@ export function checkFit(features: Matrix, labels: Int32Array, classes: number, 
         fail(`${what} weight ${i} is ${values![i]}; expected a number that is 0 or more.`)
   if (targets && (targets.rows !== features.rows || targets.columns !== classes))
     fail(`Soft labels are ${targets.rows} x ${targets.columns}; expected ${features.rows} x ${classes}.`)
+  const { partlyKnown } = options
+  if (partlyKnown) checkPartlyKnown(partlyKnown, features.columns, classes, fail)
   if (weightedTargets(labels, classes, options).weights.every((w) => w === 0))
     fail('Every sample has weight 0.', 'Give some samples and classes a weight above 0.')
+}
+
+function checkPartlyKnown(
+  { features, possible }: PartlyKnown,
+  dimensions: number,
+  classes: number,
+  fail: (message: string) => never,
+): void {
+  if (features.columns !== dimensions)
+    fail(`Partly known samples have ${features.columns} features; expected ${dimensions}.`)
+  if (possible.rows !== features.rows || possible.columns !== classes)
+    fail(`Possible classes are ${possible.rows} x ${possible.columns}; expected ${features.rows} x ${classes}.`)
+  for (let i = 0; i < possible.rows; i++) {
+    const own = row(possible, i)
+    if (!own.includes(1) || own.some((value) => value !== 0 && value !== 1))
+      fail(`The possible classes of sample ${i} are ${own.join(', ')}; expected 0 or 1, and a 1.`)
+  }
 }
 
 /** Soft labels (N, C) and the weight of each sample (N): sum over classes of target times class weight. */

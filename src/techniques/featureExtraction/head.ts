@@ -7,7 +7,7 @@ import type { Matrix } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import type { Targets } from '../../data/targets.js'
 import type { Engine } from '../../runtime/engine.js'
-import { type FittedClassifier, type LinearHead, linearLogits } from './classifier.js'
+import { type FittedClassifier, type LinearHead, linearLogits, type PartlyKnown } from './classifier.js'
 import { type HeadNodes, linearNodes } from './headNodes.js'
 
 export interface HeadOptions {
@@ -19,6 +19,8 @@ export interface HeadOptions {
   readonly weights?: ArrayLike<number> | undefined
   /** Weight of each class, (C), multiplied onto its samples' weights; for targets of one class a sample. @default 1 */
   readonly classWeights?: ArrayLike<number> | undefined
+  /** Targets of one class a sample: samples that may have one of several. */
+  readonly partlyKnown?: PartlyKnown | undefined
   readonly signal?: AbortSignal | undefined
   /** Share of the work done so far, 0 ... 1. */
   readonly onProgress?: ((done: number) => void) | undefined
@@ -26,7 +28,7 @@ export interface HeadOptions {
 
 /** What heads that had not seen a sample said of it. */
 export interface HeldOutLogits {
-  /** Rows of the training features that were held out once, ascending. */
+  /** Rows of the training features that were held out once, ascending; partly known samples come after all others. */
   readonly rows: Int32Array
   /** (rows, outputs), as the finished head would scale them. */
   readonly logits: Matrix

@@ -20,9 +20,9 @@ import { stratifiedSubset } from './folds.js'
 import { linearNodes } from './headNodes.js'
 import { outOfFoldOf } from './outOfFold.js'
 import { NOISE } from './penaltyPath.js'
-import { type PenaltyScore, type PenaltySearch, searchPenalty } from './penaltySearch.js'
+import { type PenaltyScore, type PenaltySearch, searchPenalty, withLast } from './penaltySearch.js'
 import { type PrincipalSpace, principalSpace } from './principalSpace.js'
-import { type Restriction, regressionProblems, restricted } from './regressionProblems.js'
+import { type Link, type Restriction, regressionProblems, restricted } from './regressionProblems.js'
 import { foldBack, standardise, standardiser } from './standardise.js'
 
 export interface LinearProbeOptions {
@@ -69,6 +69,9 @@ const PRINCIPAL_SPACE_LIMIT = 512
 /**
  * min over W (C, D), b (C) of sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda / 2 |W|², x standardised, b not penalised.
  *
+ * Partly known samples j add - log sum over their possible classes of softmax(W x_j + b), and judge penalties by the same,
+ * unless they are said to have no say in it.
+ *
  * L-BFGS through the engine. With `varianceFloor: 0` and `calibrate: false` it equals scikit-learn's StandardScaler +
  * LogisticRegression(C = 1 / lambda). The result is folded back to raw features.
  *
@@ -111,20 +114,26 @@ export async function fitProbe(
   fit: FitOptions,
   family?: (dimensions: number) => Restriction,
 ): Promise<FittedLinearProbe> {
-  const { targets, weights } = weightedTargets(labels, classes, fit)
-  const scaling = standardiser(features, weights, options.varianceFloor ?? VARIANCE_FLOOR)
-  const standardised = standardise(features, scaling)
+  const own = weightedTargets(labels, classes, fit)
+  const { partlyKnown } = fit
+  const all = partlyKnown ? below(features, partlyKnown.features) : features
+  const targets = partlyKnown ? below(own.targets, partlyKnown.possible) : own.targets
+  const weights = Float64Array.from({ length: all.rows }, (_, i) => own.weights[i] ?? 1)
+  const known = Int32Array.from({ length: all.rows }, (_, i) => labels[i] ?? -1)
+  const link: Link = partlyKnown ? 'possible' : 'softmax'
+  const scaling = standardiser(all, weights, options.varianceFloor ?? VARIANCE_FLOOR)
+  const standardised = standardise(all, scaling)
   // Exact, and cheaper where the samples span far fewer dimensions than the features have.
-  const narrow = features.rows <= PRINCIPAL_SPACE_LIMIT && 2 * features.rows <= features.columns
+  const narrow = all.rows <= PRINCIPAL_SPACE_LIMIT && 2 * all.rows <= all.columns
   const space: PrincipalSpace | undefined = narrow ? principalSpace(standardised) : undefined
   const x = space?.features ?? standardised
 
   const restriction = family?.(x.columns)
-  const search = await crossValidate(options, x, labels, { targets, weights, restriction }, fit)
+  const search = await crossValidate(options, x, known, { link, targets, weights, restriction }, fit)
   const penalty = search?.chosen.penalty ?? (options.penalties.length === 1 ? options.penalties[0]! : DEFAULT_PENALTY)
   const solved = await solve(
     x,
-    { targets, weights, restriction },
+    { link, targets, weights, restriction },
     penalty,
     options.tolerance ?? 1e-5,
     search?.start,
@@ -138,7 +147,7 @@ export async function fitProbe(
   const weight = space ? space.expand(inX) : inX
   const bias = Float32Array.from(point.subarray(classes * x.columns))
   const linear = divided(foldBack({ weight, bias }, scaling), temperature)
-  const outOfFold = search && outOfFoldOf(search.logits, search.rows, labels, temperature, search.chosen.accuracy)
+  const outOfFold = search && outOfFoldOf(search.logits, search.rows, known, temperature, search.chosen.accuracy)
   return {
     name: 'linear-probe',
     classes,
@@ -162,7 +171,16 @@ export async function fitProbe(
   }
 }
 
+/** One matrix below another. */
+function below(first: Matrix, second: Matrix): Matrix {
+  const all = matrix(first.rows + second.rows, first.columns)
+  all.data.set(first.data)
+  all.data.set(second.data, first.data.length)
+  return all
+}
+
 interface Problem {
+  readonly link: Link
   readonly targets: Matrix
   readonly weights: Float64Array
   readonly restriction: Restriction | undefined
@@ -172,19 +190,24 @@ async function crossValidate(
   options: SettledProbe,
   x: Matrix,
   labels: Int32Array,
-  { targets, weights, restriction }: Problem,
+  { link, targets, weights, restriction }: Problem,
   fit: FitOptions,
 ): Promise<PenaltySearch | undefined> {
-  const chosen = stratifiedSubset(labels, targets.columns, options.searchSamples ?? 5000, fit.random.fork('search'))
+  const { columns: classes } = targets
+  const strata = withLast(labels, classes)
+  const chosen = stratifiedSubset(strata, classes + 1, options.searchSamples ?? 5000, fit.random.fork('search'))
   const all = chosen.length === x.rows
   const found = await searchPenalty({
     engine: fit.engine,
     random: fit.random.fork('penalty'),
     features: all ? x : takeRows(x, chosen),
-    labels: all ? labels : Int32Array.from(chosen, (i) => labels[i]!),
+    link,
+    partlyKnownJudge: fit.partlyKnown?.judges !== false,
+    labels: all ? labels : chosen.map((i) => labels[i]!),
     targets: all ? targets : takeRows(targets, chosen),
     weights: all ? weights : Float64Array.from(chosen, (i) => weights[i]!),
-    groups: fit.groups && Int32Array.from(chosen, (i) => fit.groups![i]!),
+    // Partly known samples are groups of their own, one each.
+    groups: fit.groups && chosen.map((i) => fit.groups![i] ?? -1 - i),
     penalties: options.penalties,
     folds: options.folds,
     repeats: options.repeats ?? Math.min(4, Math.max(1, Math.round(WANTED_PREDICTIONS / chosen.length))),
@@ -199,13 +222,13 @@ async function crossValidate(
 /** The fit on every sample. */
 async function solve(
   features: Matrix,
-  { targets, weights, restriction }: Problem,
+  { link, targets, weights, restriction }: Problem,
   penalty: number,
   tolerance: number,
   start: Float32Array | undefined,
   { engine, signal }: FitOptions,
 ): Promise<LbfgsResult> {
-  const problems = await regressionProblems({ engine, link: 'softmax', features, targets, weights: [weights] })
+  const problems = await regressionProblems({ engine, link, features, targets, weights: [weights] })
   const problem = restricted(problems, restriction)
   try {
     const from = start ?? new Float32Array(restriction?.size ?? targets.columns * (features.columns + 1))

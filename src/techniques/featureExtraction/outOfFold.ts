@@ -8,7 +8,7 @@ export function heldOutRows(count: number, can: (i: number) => boolean): Int32Ar
   return Int32Array.from({ length: count }, (_, i) => i).filter(can)
 }
 
-/** Undefined where nothing was held out. */
+/** Undefined where nothing was held out. @param labels -1 where it is not known */
 export function outOfFoldOf(
   logits: Matrix,
   rows: Int32Array,
@@ -19,7 +19,8 @@ export function outOfFoldOf(
   if (rows.length === 0) return undefined
   const own = rows.map((i) => labels[i]!)
   const right = argmaxRows(logits).reduce((sum, predicted, r) => sum + (predicted === own[r] ? 1 : 0), 0)
-  const accuracy = known ?? right / rows.length
+  const labelled = own.reduce((count, label) => (label >= 0 ? count + 1 : count), 0)
+  const accuracy = known ?? right / labelled
   return {
     rows,
     labels: own,
@@ -29,7 +30,7 @@ export function outOfFoldOf(
       logits.data.map((v) => v / temperature),
     ),
     accuracy,
-    standardError: Math.sqrt((accuracy * (1 - accuracy)) / rows.length),
+    standardError: Math.sqrt((accuracy * (1 - accuracy)) / labelled),
   }
 }
 

@@ -17,9 +17,11 @@ import { modelOf } from './products.js'
 const CHUNK = 1 << 23
 
 /**
- * How logits become a loss. softmax: CE(y, softmax(z)). sigmoid: the sum over labels of CE(y_c, sigmoid(z_c)).
+ * How logits become a loss. softmax: CE(y, softmax(z)). sigmoid: the sum over labels of CE(y_c, sigmoid(z_c)). possible: the
+ * sample has one of the classes with y_c = 1, which one is not known: - log sum_c y_c softmax(z)_c (Jin and Ghahramani 2002,
+ * "Learning with multiple labels"); of one class it is softmax.
  */
-export type Link = 'softmax' | 'sigmoid'
+export type Link = 'softmax' | 'sigmoid' | 'possible'
 
 export interface RegressionProblems {
   /**
@@ -42,7 +44,7 @@ export interface RegressionProblemsOptions {
   readonly engine: Engine
   /** X (N, D). */
   readonly features: Matrix
-  /** y (N, C): rows summing to 1 for softmax, entries of 0 ... 1 for sigmoid. */
+  /** y (N, C): rows summing to 1 for softmax, entries of 0 ... 1 for sigmoid, 0 or 1 and a 1 in each row for possible. */
   readonly targets: Matrix
   /** s_k (N) of each problem k. */
   readonly weights: readonly Float64Array[]
@@ -169,7 +171,8 @@ function add(to: Float32Array, at: number, from: Float32Array, start: number, le
 
 /**
  * z = x wᵀ + b, losses = log-likelihood (N, K), p the probabilities, dz = s (p - y), dw = dzᵀ x, db = sum dz. The
- * log-likelihood is sum_c y log softmax(z), or sum_c (y z - log(1 + exp(z))).
+ * log-likelihood is sum_c y log softmax(z), or sum_c (y z - log(1 + exp(z))). Where y are possible classes it is
+ * log sum_c y softmax(z), and in place of y its gradient has p among these, y p / sum_c y p.
  */
 function program(link: Link, classes: number, dimensions: number): Model {
   const graph = emptyGraph('regression_problems')
@@ -185,9 +188,9 @@ function program(link: Link, classes: number, dimensions: number): Model {
   const flat = g.op('Gemm', ['x', 'w'], { transB: attr.int(1) }, 'flat')
   const shaped = g.op('Reshape', [flat, g.constant('shape3', int64Vector([0, -1, classes]))], {}, 'shaped')
   const z = g.op('Add', [shaped, 'b'], {}, 'z')
-  const { picked, p } = link === 'softmax' ? softmax(g, z) : sigmoid(g, z)
+  const { picked, p, aim } = LINKS[link](g, z)
   g.op('ReduceSum', [picked, g.ints('last', [2])], { keepdims: attr.int(0) }, 'losses')
-  const residual = g.op('Sub', [p, 'y'], {}, 'residual')
+  const residual = g.op('Sub', [p, aim], {}, 'residual')
   const dz = g.op('Mul', [residual, 's'], {}, 'dz')
   g.op('ReduceSum', [dz, g.ints('first', [0])], { keepdims: attr.int(0) }, 'db')
   const wide = g.op('Reshape', [dz, g.ints('shape2', [0, -1])], {}, 'wide')
@@ -198,14 +201,37 @@ function program(link: Link, classes: number, dimensions: number): Model {
   return modelOf(graph)
 }
 
-function softmax(g: HeadWriter, z: string): { picked: string; p: string } {
-  const logp = g.op('LogSoftmax', [z], { axis: attr.int(-1) }, 'logp')
-  return { picked: g.op('Mul', [logp, 'y'], {}, 'picked'), p: g.op('Exp', [logp], {}, 'p') }
+interface Linked {
+  /** Its sum over the last axis is the log-likelihood. */
+  readonly picked: string
+  readonly p: string
+  /** p - aim is the gradient of the loss by z. */
+  readonly aim: string
 }
 
-function sigmoid(g: HeadWriter, z: string): { picked: string; p: string } {
-  const picked = g.op('Sub', [g.op('Mul', [z, 'y'], {}, 'yz'), g.op('Softplus', [z], {}, 'softplus')], {}, 'picked')
-  return { picked, p: g.op('Sigmoid', [z], {}, 'p') }
+/** Stands for log 0. */
+const IMPOSSIBLE = -1e4
+
+const LINKS: Readonly<Record<Link, (g: HeadWriter, z: string) => Linked>> = {
+  softmax(g, z) {
+    const logp = g.op('LogSoftmax', [z], { axis: attr.int(-1) }, 'logp')
+    return { picked: g.op('Mul', [logp, 'y'], {}, 'picked'), p: g.op('Exp', [logp], {}, 'p'), aim: 'y' }
+  },
+  sigmoid(g, z) {
+    const picked = g.op('Sub', [g.op('Mul', [z, 'y'], {}, 'yz'), g.op('Softplus', [z], {}, 'softplus')], {}, 'picked')
+    return { picked, p: g.op('Sigmoid', [z], {}, 'p'), aim: 'y' }
+  },
+  possible(g, z) {
+    const logp = g.op('LogSoftmax', [z], { axis: attr.int(-1) }, 'logp')
+    const other = g.op('Sub', [g.floats('one', [1], [1]), 'y'], {}, 'other')
+    const barred = g.op('Mul', [other, g.floats('impossible', [1], [IMPOSSIBLE])], {}, 'barred')
+    const among = g.op('Add', [logp, barred], {}, 'among')
+    return {
+      picked: g.op('ReduceLogSumExp', [among, g.ints('classes', [2])], { keepdims: attr.int(1) }, 'picked'),
+      p: g.op('Exp', [logp], {}, 'p'),
+      aim: g.op('Softmax', [among], { axis: attr.int(-1) }, 'aim'),
+    }
+  },
 }
 
 /** Logits (rows, C) of a point for the chosen rows of the features. */

@@ -1,5 +1,5 @@
 /** Logits of a whole set of samples, and what the loss and the accuracy on it are. */
-import { argmaxRows, type Matrix, matrix, row } from '../../base/matrix.js'
+import { argmaxRows, logSumExp, type Matrix, matrix, row } from '../../base/matrix.js'
 import { type AnyTargets, outputsOf } from '../../data/targets.js'
 import type { HostTensor } from '../../runtime/types.js'
 import type { Batch, SampleSource } from './network.js'
@@ -55,19 +55,30 @@ export function rowStarts(targets: AnyTargets, n: number): Int32Array {
   return starts
 }
 
-/** Mean cross-entropy in nats and share right, of the samples whose class is known (not -1). */
-export function score(logits: Matrix, labels: Int32Array): { loss: number; accuracy: number } {
+/**
+ * Mean cross-entropy in nats and share right, of the samples whose class is known (not -1).
+ *
+ * @param possible (N, C): samples of unknown class that may have some of them (1) count in the loss, by the probability of all these
+ */
+export function score(logits: Matrix, labels: Int32Array, possible?: Uint8Array): { loss: number; accuracy: number } {
+  const classes = logits.columns
   let loss = 0
   let right = 0
   let known = 0
+  let told = 0
   argmaxRows(logits).forEach((predicted, i) => {
     const label = labels[i]!
-    if (label < 0) return
-    known++
     const z = row(logits, i)
-    const max = z.reduce((a, b) => Math.max(a, b))
-    loss += max + Math.log(z.reduce((sum, value) => sum + Math.exp(value - max), 0)) - z[label]!
-    if (predicted === label) right++
+    if (label >= 0) {
+      known++
+      loss += logSumExp(z) - z[label]!
+      if (predicted === label) right++
+    } else if (possible !== undefined) {
+      const left = z.filter((_, c) => possible[i * classes + c] === 1)
+      if (left.length === 0) return
+      told++
+      loss += logSumExp(z) - logSumExp(left)
+    }
   })
-  return { loss: loss / known, accuracy: right / known }
+  return { loss: loss / (known + told), accuracy: right / known }
 }

@@ -11,19 +11,32 @@ export function smoothTargets(labels: Int32Array, classes: number, smoothing: nu
   return targets
 }
 
-/** Classes, -1 where unknown, as smoothed targets (N, C) and weights (N): the class's, 1 by default, 0 where it is unknown. */
+/**
+ * Classes, -1 where unknown, as smoothed targets (N, C) and weights (N): the class's, 1 by default, 0 where it is unknown.
+ *
+ * @param possible (N, C): classes that a sample of unknown class may have; such a sample has a 1 for each of them and the weight 1
+ */
 export function encodeClasses(
   labels: Int32Array,
   classes: number,
   smoothing: number,
   classWeights: Float64Array | undefined,
+  possible?: Uint8Array,
 ): Encoded {
   // Where the class is unknown the target is any: it weighs nothing.
   const known = labels.map((label) => Math.max(0, label))
-  return {
+  const encoded = {
     targets: smoothTargets(known, classes, smoothing),
     weights: Float32Array.from(labels, (label) => (label < 0 ? 0 : (classWeights?.[label] ?? 1))),
   }
+  if (possible === undefined) return encoded
+  labels.forEach((label, i) => {
+    const own = possible.subarray(i * classes, (i + 1) * classes)
+    if (label >= 0 || !own.includes(1)) return
+    encoded.targets.set(own, i * classes)
+    encoded.weights[i] = 1
+  })
+  return encoded
 }
 
 /** N / (C n_c), so that every class weighs the same in total and the mean weight over the samples is 1; -1 is not counted. */
@@ -50,6 +63,8 @@ export function targetsText(targets: AnyTargets): string {
       return `number ${targets.values.join()}`
     case 'token-labels':
       return JSON.stringify([targets.kind, targets.classes, targets.labels.map((own) => own.join())])
+    case 'single-label':
+      return `${JSON.stringify([targets.kind, targets.classes])} ${targets.labels.join()} ${targets.possible?.join() ?? ''}`.trimEnd()
     default:
       return `${JSON.stringify([targets.kind, targets.classes])} ${targets.labels.join()}`
   }

@@ -16,7 +16,13 @@ export { mgda } from './gradients/mgda.js'
 export { nashMtl } from './gradients/nashMtl.js'
 export { pcgrad } from './gradients/pcgrad.js'
 export { upgrad } from './gradients/upgrad.js'
-export { type Implication, type ImpliedLabels, impliedLabels } from './impliedLabels.js'
+export {
+  type Implication,
+  type ImpliedClasses,
+  type ImpliedLabels,
+  impliedLabels,
+  withPossibleClasses,
+} from './impliedLabels.js'
 export { type TaskNetwork, type TaskShape, taskName } from './network.js'
 export type { TaskOutcome, TasksEpoch, TasksOutcome } from './outcome.js'
 export type { GradientsOf } from './probe.js'

@@ -1,15 +1,15 @@
 /**
  * Linear heads of several tasks on frozen features that learn from each other: what one task looks at is made cheap for the
- * others, and labels that another task decides are filled in, each where held-out samples say that it helps.
+ * others, and what other tasks tell of a missing label is used, each where held-out samples say that it helps.
  */
-import { type Matrix, matrix, row } from '../../base/matrix.js'
+import { logSumExp, type Matrix, matrix, row } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import { countOf, isKnown, type NamedTask, type TaskTargets, takeTargets } from '../../data/targets.js'
 import type { Engine } from '../../runtime/engine.js'
 import { type LinearHead, linearLogits } from '../featureExtraction/classifier.js'
 import { objectiveFor } from '../fineTuning/objectives/index.js'
 import { type FittedTask, fitTask } from './fitTask.js'
-import { type Implication, impliedLabels } from './impliedLabels.js'
+import { type Implication, type ImpliedClasses, impliedLabels } from './impliedLabels.js'
 
 export interface StackHeadsOptions {
   readonly engine: Engine
@@ -30,8 +30,10 @@ export interface StackedHead {
   readonly single: LinearHead | undefined
   /** How much cheaper the directions of the other tasks are than a feature; 0 where they are not used. */
   readonly borrowed: number
-  /** Labels that other tasks decided, where they were used. */
+  /** What other tasks tell of missing labels, where it was used. */
   readonly implied: readonly Implication[]
+  /** Whether that did not choose samples by their class: then a training may learn it too. */
+  readonly even: boolean
   /** Mean loss on held-out samples that know the task: of `linear` and of `single`. */
   readonly heldOutLoss: number | undefined
   readonly singleLoss: number | undefined
@@ -39,8 +41,6 @@ export interface StackedHead {
 
 /** How often the other tasks' logits stand beside the features: so many times weaker is the penalty on them. */
 const REPEATS = [4, 16] as const
-/** Tried where labels were filled in. */
-const PENALTIES = [1000, 300, 100, 30, 10] as const
 /** A head that borrows is taken where it is better by more than this many standard errors of the paired difference. */
 const MARGIN = 2
 /** Share of samples of the other kind that does no harm. */
@@ -54,62 +54,53 @@ const PLAIN = { labelSmoothing: 0, classWeights: false, balancedSampling: false 
  * 2008, "Convex multi-task feature learning"). r is chosen by cross-validation, 0 (the task by itself) unless another is better
  * beyond chance. The result is one linear head a task.
  *
- * Labels that follow from another task's ({@link impliedLabels}) are filled in for the fit; the logits are then moved by the
- * logarithm of how much the share of each class changed (as for a shift of labels), and judged on samples that were not filled in.
+ * Samples without a label of the task, of which other tasks rule out some classes ({@link impliedLabels}), add the loss
+ * - log sum of softmax(z)_c over the classes c that are left. Where that chose samples by their class, the logits are then moved
+ * by the logarithm of how much the share of each class changed, as for a shift of labels.
  */
 export async function stackHeads(options: StackHeadsOptions): Promise<StackedHead[]> {
   const { targets, features, onProgress } = options
   const implied = impliedLabels(targets)
   const total = targets.tasks.length * (2 + REPEATS.length)
   let done = 0
-  const fit = async (task: NamedTask, x: Matrix, penalties?: readonly number[]) => {
-    const fitted = await fitTask(task, x, options, penalties)
+  const fit = async (task: NamedTask, x: Matrix, told?: ImpliedClasses) => {
+    const fitted = await fitTask(task, x, options, told)
     onProgress?.(Math.min(1, ++done / total))
-    return fitted
+    return told === undefined ? fitted : withoutShift(fitted, task, told)
   }
   const singles: FittedTask[] = []
   for (const task of targets.tasks) singles.push(await fit(task, features))
+  const lossesOn = (k: number) => (candidate: Candidate) =>
+    heldOutLosses(targets.tasks[k]!, candidate.fitted, features, implied.classes[k])
   const bases: Candidate[] = []
   for (const [k, task] of targets.tasks.entries()) {
-    const single: Candidate = { fitted: singles[k]!, filled: [], repeats: 0 }
-    const own = implied.implications.filter((implication) => implication.task === task.name)
-    if (own.length === 0) {
-      bases.push(single)
-      onProgress?.(++done / total)
-      continue
-    }
-    const filled = implied.targets.tasks[k]!
-    let base = single
-    // The penalty is judged by the samples that were not filled in too: those are of one class, and easy.
-    for (const penalty of PENALTIES) {
-      const fitted = withoutShift(await fit(filled, features, [penalty]), task, filled)
-      base = better(task, base, { fitted, filled: own, repeats: 0, penalty }, 0)
-    }
-    bases.push(base)
+    const single: Candidate = { fitted: singles[k]!, repeats: 0 }
+    const told = implied.classes[k]
+    if (told === undefined) bases.push(single)
+    else bases.push(better(lossesOn(k), single, { fitted: await fit(task, features, told), told, repeats: 0 }, 0))
   }
   const stacked: StackedHead[] = []
   for (const [k, task] of targets.tasks.entries()) {
     const base = bases[k]!
-    const trained = base.filled.length > 0 ? implied.targets.tasks[k]! : task
     const others = bases.flatMap(({ fitted }, j) =>
-      j !== k && lends(targets.tasks[j]!, fitted, trained) ? [fitted] : [],
+      j !== k && lends(targets.tasks[j]!, fitted, task, base.told) ? [fitted] : [],
     )
     let chosen = base
     for (const repeats of base.fitted.linear === undefined || others.length === 0 ? [] : REPEATS) {
       const way = directions(features, others, repeats)
-      const wide = await fit(trained, way.features, base.penalty === undefined ? undefined : [base.penalty])
-      const folded = { ...wide, linear: wide.linear && way.fold(wide.linear) }
-      const fitted = base.filled.length > 0 ? withoutShift(folded, task, trained) : folded
-      chosen = better(task, chosen, { ...base, fitted, repeats }, MARGIN)
+      const wide = await fit(task, way.features, base.told)
+      const fitted = { ...wide, linear: wide.linear && way.fold(wide.linear) }
+      chosen = better(lossesOn(k), chosen, { ...base, fitted, repeats }, MARGIN)
     }
     stacked.push({
       name: task.name,
       linear: chosen.fitted.linear,
       single: singles[k]!.linear,
       borrowed: chosen.repeats,
-      implied: chosen.filled,
-      heldOutLoss: meanLoss(task, chosen.fitted),
-      singleLoss: meanLoss(task, singles[k]!),
+      even: chosen.told?.even ?? false,
+      implied: chosen.told ? implied.implications.filter((one) => one.task === task.name) : [],
+      heldOutLoss: meanLoss(task, chosen.fitted, features),
+      singleLoss: meanLoss(task, singles[k]!, features),
     })
   }
   onProgress?.(1)
@@ -118,10 +109,9 @@ export async function stackHeads(options: StackHeadsOptions): Promise<StackedHea
 
 interface Candidate {
   readonly fitted: FittedTask
-  readonly filled: readonly Implication[]
+  /** What other tasks tell, where it was used. */
+  readonly told?: ImpliedClasses
   readonly repeats: number
-  /** Where it was not the fit that chose it. */
-  readonly penalty?: number
 }
 
 /** The features with the other tasks' standardised logits beside them, and the way back to a head on the features. */
@@ -177,12 +167,18 @@ function directions(features: Matrix, fitted: readonly FittedTask[], repeats: nu
  * from folds that left the sample out, or from a head that never saw it. A mixture would tell the two kinds apart, and with them
  * what the missing of a label goes with.
  */
-function lends({ targets }: NamedTask, { linear, outOfFold }: FittedTask, to: NamedTask): boolean {
+function lends(
+  { targets }: NamedTask,
+  { linear, outOfFold }: FittedTask,
+  to: NamedTask,
+  told: ImpliedClasses | undefined,
+): boolean {
   if (linear === undefined) return false
   const held = new Set(outOfFold?.rows)
+  const further = new Set(told?.rows)
   let [all, seen, out] = [0, 0, 0]
   for (let i = 0; i < countOf(targets); i++) {
-    if (!isKnown(to.targets, i)) continue
+    if (!isKnown(to.targets, i) && !further.has(i)) continue
     all++
     if (isKnown(targets, i)) seen++
     if (held.has(i)) out++
@@ -200,17 +196,19 @@ function honestLogits(features: Matrix, { linear, outOfFold }: FittedTask): Matr
   return logits
 }
 
-/** Logits of a head whose classes were filled up, as they would be with the classes' own shares. */
-function withoutShift(fitted: FittedTask, { targets }: NamedTask, { targets: filled }: NamedTask): FittedTask {
-  if (!('labels' in targets) || !('labels' in filled) || targets.kind === 'multi-label') return fitted
-  const count = (labels: ArrayLike<number>) => {
-    const counts = new Float64Array(targets.classes.length)
-    for (let i = 0; i < labels.length; i++) if (labels[i]! >= 0) counts[labels[i]!]!++
-    return counts
-  }
-  const before = count(targets.labels)
-  const after = count(filled.labels as Int32Array)
-  const shift = before.map((n, c) => (n > 0 && after[c]! > 0 ? Math.log(n / after[c]!) : 0))
+/**
+ * Logits as they would be with the classes' own shares. Among n labelled samples and m of which other tasks tell, a class with the
+ * share p has n p + m p s / sum of p s, s being how much is told of its samples: so many times n p is taken back.
+ */
+function withoutShift(fitted: FittedTask, { targets }: NamedTask, { rows, shares }: ImpliedClasses): FittedTask {
+  if (!('labels' in targets) || targets.kind === 'multi-label') return fitted
+  const counts = new Float64Array(targets.classes.length)
+  for (const label of targets.labels) if (label >= 0) counts[label]!++
+  const expected = counts.reduce((sum, n, c) => sum + n * shares[c]!, 0)
+  const grown = shares.map((share) => 1 + (rows.length * share) / expected)
+  // Only ratios matter: of two classes of which as much is told nothing is moved.
+  const most = Math.max(...grown)
+  const shift = grown.map((growth) => Math.log(most / growth))
   const { linear, outOfFold } = fitted
   return {
     linear: linear && { ...linear, bias: linear.bias.map((b, c) => b + shift[c]!) },
@@ -222,9 +220,14 @@ function withoutShift(fitted: FittedTask, { targets }: NamedTask, { targets: fil
 }
 
 /** The second where its loss on held-out samples is lower by more than `margin` standard errors of the difference. */
-function better(task: NamedTask, first: Candidate, second: Candidate, margin: number): Candidate {
-  const a = heldOutLosses(task, first.fitted)
-  const b = heldOutLosses(task, second.fitted)
+function better(
+  lossesOf: (candidate: Candidate) => Map<number, number>,
+  first: Candidate,
+  second: Candidate,
+  margin: number,
+): Candidate {
+  const a = lossesOf(first)
+  const b = lossesOf(second)
   const gaps = [...a].flatMap(([at, loss]) => (b.has(at) ? [loss - b.get(at)!] : []))
   if (gaps.length < 2) return first
   const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length
@@ -232,24 +235,39 @@ function better(task: NamedTask, first: Candidate, second: Candidate, margin: nu
   return mean > margin * error && mean > 0 ? second : first
 }
 
-/** The loss of each held-out sample that knows the task by itself, by its row. */
-function heldOutLosses({ targets }: NamedTask, { outOfFold }: FittedTask): Map<number, number> {
-  if (outOfFold === undefined) return new Map()
+/**
+ * The loss of each held-out sample that knows the task by itself, by its row; and of samples of which other tasks tell, where they
+ * were not chosen by their class, minus the logarithm of the probability that the head gives to all classes that are left.
+ */
+function heldOutLosses(
+  { targets }: NamedTask,
+  fitted: FittedTask,
+  features: Matrix,
+  told: ImpliedClasses | undefined,
+): Map<number, number> {
+  const { linear, outOfFold } = fitted
+  if (linear === undefined || outOfFold === undefined) return new Map()
   const objective = objectiveFor(targets, PLAIN)
   const { scale } = objective
-  const { logits, rows } = outOfFold
-  const data = scale ? logits.data.map((z) => (z - scale.mean) / scale.deviation) : logits.data
-  return new Map(
-    Array.from(rows, (at, i) => [at, i] as const)
-      .filter(([at]) => isKnown(targets, at))
-      .map(([at, i]) => {
-        const own = matrix(1, logits.columns, data.slice(i * logits.columns, (i + 1) * logits.columns))
-        return [at, objective.score(own, takeTargets(targets, [at])).loss] as const
-      }),
-  )
+  const said = honestLogits(features, fitted)!
+  const losses = new Map<number, number>()
+  for (const at of outOfFold.rows) {
+    if (!isKnown(targets, at)) continue
+    const z = row(said, at)
+    const own = matrix(1, said.columns, scale ? z.map((value) => (value - scale.mean) / scale.deviation) : z.slice())
+    losses.set(at, objective.score(own, takeTargets(targets, [at])).loss)
+  }
+  if (told?.even)
+    told.rows.forEach((at, i) => {
+      const z = row(said, at)
+      const possible = row(told.possible, i)
+      losses.set(at, logSumExp(z) - logSumExp(z.filter((_, c) => possible[c] === 1)))
+    })
+  return losses
 }
 
-function meanLoss(task: NamedTask, fitted: FittedTask): number | undefined {
-  const losses = [...heldOutLosses(task, fitted).values()]
+/** Over the samples that know the task. */
+function meanLoss(task: NamedTask, fitted: FittedTask, features: Matrix): number | undefined {
+  const losses = [...heldOutLosses(task, fitted, features, undefined).values()]
   return losses.length === 0 ? undefined : losses.reduce((a, b) => a + b, 0) / losses.length
 }

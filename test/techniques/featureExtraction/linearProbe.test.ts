@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { matrix, softmaxRows, takeRows } from '#graft/base/matrix.js'
+import { matrix, row, softmaxRows, takeRows } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
 import { lbfgs, type Vector } from '#graft/optim/lbfgs.js'
 import { linearProbe } from '#graft/techniques/featureExtraction/index.js'
@@ -86,6 +86,69 @@ test('the engine evaluates value and gradient of every problem as plain loops do
     }
     await problems.release()
   }
+})
+
+test('of possible classes the engine evaluates minus the logarithm of the sum of their probabilities', async () => {
+  const [n, d, c] = [12, 4, 3]
+  const draw = new Random(5)
+  const features = matrix(
+    n,
+    d,
+    Float32Array.from({ length: n * d }, () => draw.normal()),
+  )
+  const targets = matrix(n, c)
+  // Row by row one class, two, or all.
+  for (let i = 0; i < n; i++) for (let k = 0; k <= i % 3; k++) targets.data[i * c + ((i + k) % c)] = 1
+  const weights = Float64Array.from({ length: n }, (_, i) => 1 + (i % 2))
+  const total = weights.reduce((a, b) => a + b, 0)
+  const value = (point: Float64Array) => {
+    let sum = 0
+    for (let i = 0; i < n; i++) {
+      const z = Array.from({ length: c }, (_, k) =>
+        [...row(features, i)].reduce((s, v, j) => s + v * point[k * d + j]!, point[c * d + k]!),
+      )
+      const all = z.reduce((s, v) => s + Math.exp(v), 0)
+      const some = z.reduce((s, v, k) => s + targets.data[i * c + k]! * Math.exp(v), 0)
+      sum -= (weights[i]! / total) * Math.log(some / all)
+    }
+    return sum + (0.35 / total) * point.subarray(0, c * d).reduce((s, v) => s + v * v, 0)
+  }
+  const problems = await regressionProblems({ engine, link: 'possible', features, targets, weights: [weights] })
+  const point = Float64Array.from({ length: c * (d + 1) }, () => draw.normal())
+  const [found] = await problems.evaluate([0], [point], 0.7)
+  await problems.release()
+  closeTo([found!.value], [value(point)], 1e-5, 'value')
+  const differences = Array.from(point, (_, j) => {
+    const moved = (by: number) => value(point.map((v, at) => (at === j ? v + by : v)))
+    return (moved(1e-4) - moved(-1e-4)) / 2e-4
+  })
+  closeTo(found!.gradient, differences, 1e-4, 'gradient')
+})
+
+test('a partly known sample that may be of one class is a sample of it; one that may be of all tells nothing', async () => {
+  const { train } = blobs(3, 20, 6, 1)
+  const { features, labels } = train
+  const some = Int32Array.from({ length: 30 }, (_, i) => i)
+  const others = Int32Array.from({ length: 30 }, (_, i) => 30 + i)
+  const probe = plain(1)
+  const known = { features: takeRows(features, some), labels: labels.slice(0, 30) }
+  const further = (possible: (i: number, c: number) => boolean, rows = others) => ({
+    features: takeRows(features, rows),
+    possible: matrix(
+      30,
+      3,
+      Float32Array.from({ length: 90 }, (_, at) => (possible(30 + Math.floor(at / 3), at % 3) ? 1 : 0)),
+    ),
+  })
+  const fit = (partlyKnown?: ReturnType<typeof further>) =>
+    probe.fit(known.features, known.labels, 3, { engine, random, partlyKnown })
+  const whole = await probe.fit(features, labels, 3, { engine, random })
+  const told = await fit(further((i, c) => labels[i] === c))
+  closeTo(told.logits(features).data, whole.logits(features).data, 1e-3, 'one class')
+  // The same samples once more, so that the scale of the features stays the same.
+  const nothing = await fit(further(() => true, some))
+  closeTo(nothing.logits(features).data, (await fit()).logits(features).data, 1e-3, 'all classes')
+  await assert.rejects(fit(further(() => false)), /expected 0 or 1, and a 1/)
 })
 
 test('equals scikit-learn with strong and weak penalties', async () => {

@@ -1,8 +1,9 @@
 /** What is minimised and judged for each kind of target, on text in buckets of length. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { matrix } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
-import type { Targets } from '#graft/data/targets.js'
+import type { SingleLabelTargets, Targets } from '#graft/data/targets.js'
 import { outputsOf } from '#graft/data/targets.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { type Batch, type SampleShapes, shapesOf } from '#graft/techniques/fineTuning/network.js'
@@ -169,6 +170,29 @@ describe('scores', () => {
     rows: rows.length,
     columns: rows[0]!.length,
     data: Float32Array.from(rows.flat()),
+  })
+
+  it('one class: samples that may have some of them count in the loss by the probability of these, not in the accuracy', () => {
+    const targets: SingleLabelTargets = {
+      kind: 'single-label',
+      classes: ['a', 'b', 'c'],
+      labels: Int32Array.from([0, -1, -1]),
+      possible: Uint8Array.from([0, 0, 0, 1, 1, 0, 0, 0, 0]),
+    }
+    const logits = matrix(3, 3, Float32Array.from([2, 1, 0, 0, 1, 2, 5, 0, 0]))
+    const all = Math.E ** 2 + Math.E + 1
+    const losses = [Math.log(all) - 2, Math.log(all) - Math.log(1 + Math.E)]
+    const objective = objectiveFor(targets, SETTINGS)
+    const { loss, value } = objective.score(logits, targets)
+    assertClose([loss], [(losses[0]! + losses[1]!) / 2], 'loss')
+    assert.equal(value, 1)
+    const { targets: encoded, weights } = objective.encode(targets, { samples: Int32Array.of(1, 0, 2), inputs: {} })
+    assert.deepEqual([...encoded.subarray(0, 6)], [1, 1, 0, 1, 0, 0])
+    assert.deepEqual([...weights], [1, 1, 0])
+    // Smoothed labels say that labels are not to be trusted so far.
+    const smoothed = objectiveFor(targets, { ...SETTINGS, labelSmoothing: 0.1 })
+    assertClose([smoothed.score(logits, targets).loss], [losses[0]!], 'smoothed')
+    assert.equal(smoothed.encode(targets, { samples: Int32Array.of(1), inputs: {} }).weights[0], 0)
   })
 
   it('several labels: micro F1 and all right', () => {

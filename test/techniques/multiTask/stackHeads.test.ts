@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { matrix } from '#graft/base/matrix.js'
+import { argmaxRows, matrix, row } from '#graft/base/matrix.js'
 import { Random } from '#graft/base/random.js'
 import type { SingleLabelTargets, TaskTargets } from '#graft/data/targets.js'
 import { type Engine, openEngine } from '#graft/runtime/engine.js'
 import { linearLogits } from '#graft/techniques/featureExtraction/classifier.js'
-import { impliedLabels, stackHeads } from '#graft/techniques/multiTask/index.js'
+import { impliedLabels, stackHeads, withPossibleClasses } from '#graft/techniques/multiTask/index.js'
 import { toyTasks } from './toyTasks.js'
 
 const single = (classes: number, labels: readonly number[]): SingleLabelTargets => ({
@@ -14,7 +14,7 @@ const single = (classes: number, labels: readonly number[]): SingleLabelTargets 
   labels: Int32Array.from(labels),
 })
 
-describe('labels that another task decides', () => {
+describe('classes that another task rules out', () => {
   const n = 200
   /** mood: 0, 1, 2; reason is known only where the mood is 0. */
   const mood = Array.from({ length: n }, (_, i) => i % 3)
@@ -33,40 +33,59 @@ describe('labels that another task decides', () => {
     ],
   })
 
-  it('are filled in where the samples that know both agree', () => {
-    const given = tasks((i) => i < 100)
-    const { targets, implications } = impliedLabels(given)
+  it('are those that no sample has of which the other task says the same', () => {
+    const given = tasks((i) => i < 120)
+    const { classes, implications } = impliedLabels(given)
     assert.deepEqual(implications, [
-      { task: 'mood', label: 'c0', from: 'reason', when: undefined, seen: 34, filled: 33 },
+      { task: 'mood', never: ['c1', 'c2'], from: 'reason', when: 'known', seen: 40, told: 27 },
+      { task: 'mood', never: ['c0'], from: 'reason', when: 'missing', seen: 80, told: 53 },
     ])
-    const labels = (targets.tasks[0]!.targets as SingleLabelTargets).labels
-    labels.forEach((label, i) => {
-      assert.equal(label, i < 100 ? mood[i] : mood[i] === 0 ? 0 : -1)
+    assert.equal(classes[1], undefined)
+    const { rows, possible, shares, even } = classes[0]!
+    assert.deepEqual(
+      [...rows],
+      Array.from({ length: 80 }, (_, i) => 120 + i),
+    )
+    rows.forEach((at, i) => {
+      assert.deepEqual([...row(possible, i)], mood[at] === 0 ? [1, 0, 0] : [0, 1, 1])
     })
-    assert.deepEqual(targets.tasks[1], given.tasks[1])
+    assert.deepEqual([...shares], [1, 1, 1])
+    assert.ok(even)
+    const { possible: told, labels } = withPossibleClasses(given, implications).tasks[0]!.targets as SingleLabelTargets
+    labels.forEach((label, i) => {
+      if (label < 0) assert.deepEqual([...told!.subarray(3 * i, 3 * i + 3)], mood[i] === 0 ? [1, 0, 0] : [0, 1, 1])
+    })
   })
 
-  it('are left alone where too few agree, one does not, or nothing is missing', () => {
-    assert.equal(impliedLabels(tasks((i) => i < 60)).implications.length, 0)
+  it('are none where too few agree, one does not, or nothing is missing', () => {
+    assert.equal(impliedLabels(tasks((i) => i < 15)).implications.length, 0)
     assert.equal(impliedLabels(tasks(() => true)).implications.length, 0)
-    const given = tasks((i) => i < 100)
-    ;(given.tasks[0]!.targets as SingleLabelTargets).labels[0] = 1
+    const given = tasks((i) => i < 120)
+    const { labels } = given.tasks[0]!.targets as SingleLabelTargets
+    // One sad sample without a reason, one glad one with one of each class.
+    labels[0] = 1
+    labels[3] = 2
+    labels[1] = 0
     assert.equal(impliedLabels(given).implications.length, 0)
   })
 
-  it('follow from one label of the other task as well', () => {
+  it('tell how unevenly they speak of the classes', () => {
     const colour = Array.from({ length: n }, (_, i) => i % 2)
     const shape = colour.map((c, i) => (i >= 120 ? -1 : c === 0 ? 1 : i % 3))
-    const { targets, implications } = impliedLabels({
+    const { classes, implications } = impliedLabels({
       kind: 'tasks',
       tasks: [
         { name: 'shape', targets: single(3, shape) },
         { name: 'colour', targets: single(2, colour) },
       ],
     })
-    assert.deepEqual(implications, [{ task: 'shape', label: 'c1', from: 'colour', when: 'c0', seen: 60, filled: 40 }])
-    assert.equal((targets.tasks[0]!.targets as SingleLabelTargets).labels[150], 1)
-    assert.equal((targets.tasks[0]!.targets as SingleLabelTargets).labels[151], -1)
+    assert.deepEqual(implications, [
+      { task: 'shape', never: ['c0', 'c2'], from: 'colour', when: { label: 'c0' }, seen: 60, told: 40 },
+    ])
+    const { shares, even } = classes[0]!
+    // Of c1 there are 60 of colour c0 and 20 others; nothing is told of c0 and c2.
+    assert.deepEqual([...shares], [0, 60 / 80, 0])
+    assert.ok(!even)
   })
 })
 
@@ -122,5 +141,45 @@ describe('heads that learn from each other', () => {
     }
     assert.ok(head!.borrowed > 0)
     assert.ok(right(head!.linear) > right(head!.single) + 0.05, `${right(head!.single)} ${right(head!.linear)}`)
+  })
+
+  it('learn from labels that other tasks rule out', async () => {
+    // c0 against the others along the first feature, c1 against c2 along the second; c0 alone has a reason.
+    const random = new Random(3, 'told')
+    const [n, width, few] = [900, 40, 90]
+    const features = matrix(n, width)
+    const truth = new Int32Array(n)
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < width; j++) features.data[i * width + j] = random.normal()
+      const [first, second] = row(features, i)
+      truth[i] = first! > 0 ? 0 : second! > 0 ? 1 : 2
+    }
+    const targets: TaskTargets = {
+      kind: 'tasks',
+      tasks: [
+        {
+          name: 'mood',
+          targets: single(
+            3,
+            [...truth].map((t, i) => (i < few ? t : -1)),
+          ),
+        },
+        {
+          name: 'reason',
+          targets: single(
+            2,
+            [...truth].map((t) => (t === 0 ? (random.uniform() < 0.5 ? 1 : 0) : -1)),
+          ),
+        },
+      ],
+    }
+    const [head] = await stackHeads({ engine, features, targets, random: new Random(1) })
+    const wrong = (linear: NonNullable<typeof head>['linear']) => {
+      const answers = argmaxRows(linearLogits(features, linear!))
+      return answers.subarray(few).filter((answer, i) => answer !== truth[few + i]).length / (n - few)
+    }
+    assert.equal(head!.implied.length, 2)
+    assert.ok(head!.even)
+    assert.ok(wrong(head!.linear) < 0.6 * wrong(head!.single), `${wrong(head!.single)} ${wrong(head!.linear)}`)
   })
 })
