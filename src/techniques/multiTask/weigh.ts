@@ -148,7 +148,9 @@ class Steers implements OpenSteering {
     this.#opened = opened
     this.#options = options
     const { engine, objective, settings, trained, statistics } = opened
-    const { network, weighting, of, lookEvery } = options
+    const { weighting, of, lookEvery } = options
+    // What trains may hold smaller tables than the network that was given.
+    const network: TaskNetwork = { ...options.network, ...opened.network }
     const own = new Set(network.own.flat())
     const shared = trained.filter((name) => !own.has(name))
     const probe = { network, objective, batch: settings.batch, state: [...trained, ...statistics], of, shared }
