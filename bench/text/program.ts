@@ -3,7 +3,7 @@
  * turns and memory is its own.
  *
  * usage: program.js FOLDER --technique fine-tuning|lora|probe|few|setfit [--epochs 3] [--seed 0] [--threads 2] [--limit N] [--score N] [--a-class 8]
- *        [--lr X] [--rounds 20] [--draws 1] [--split test]
+ *        [--lr X] [--rounds 20] [--draws 1] [--split test] [--rank 8] [--targets all-linear|query,value]
  *
  * fine-tuning and lora: the recipes of peers/sst2.py. probe: the linear probe on all texts. few: the probe on K texts a class, over
  * draws. setfit: the same draws, contrastive training before the probe; with the probe of each draw beside it.
@@ -43,6 +43,8 @@ const { values, positionals } = parseArgs({
     rounds: text,
     draws: text,
     split: text,
+    rank: text,
+    targets: text,
   },
 })
 const [folder] = positionals
@@ -58,6 +60,8 @@ const options = {
   draws: number(values.draws, 1),
   rounds: number(values.rounds, SETFIT.rounds as number),
   lr: optional(values.lr),
+  rank: number(values.rank, 8),
+  targets: (values.targets ?? 'all-linear').split(','),
 }
 
 const began = performance.now()
@@ -130,7 +134,7 @@ async function tuning(engine: Engine): Promise<Record<string, unknown>> {
   let network = fitted(networkOf(backbone, random.fork('head')), buckets.at(-1)!)
   let counts: Record<string, number> = {}
   if (options.technique === 'lora') {
-    const adapted = applyAdapter(network.model, lora({ rank: 8, alpha: 16, targets: ['query', 'value'] }), random)
+    const adapted = applyAdapter(network.model, lora({ rank: options.rank, targets: options.targets }), random)
     network = { ...network, model: adapted.model, layers: [...adapted.trainable, [HEAD_WEIGHT, HEAD_BIAS]] }
     counts = { trainable: adapted.counts.trainable, share: adapted.counts.share }
   }

@@ -4,7 +4,7 @@ usage: sst2.py TRAIN.csv TEST.csv [--technique fine-tuning|lora|probe|setfit] [-
                [--dropout] [--limit N] [--steps N] [--a-class K] [--score N]
 fine-tuning: mean pooling, a new linear layer, every weight trains: AdamW 5e-5, decay 0.01, linear schedule with 50 steps of warm-up,
              gradients clipped to norm 1, batches padded to their longest text. No dropout unless asked for.
-lora:        PEFT, rank 8, alpha 16, on the attention's query and value, and the new layer; AdamW 5e-4 unless --lr says otherwise.
+lora:        PEFT, rank 8, alpha 16, on every linear layer of the encoder, and the new layer; AdamW 5e-4 unless --lr says otherwise.
 probe:       mean-pooled, L2-normalised embeddings once a text, scikit-learn's logistic regression (C = 1).
 setfit:      K texts a class (--a-class): 20 rounds of pairs, cosine similarity loss, AdamW 2e-5, one epoch; then the probe.
 epoch_s is the training alone, without tokenizing and scoring. --steps ends every epoch early, to time steps; --score scores on the first N.
@@ -64,7 +64,7 @@ else:
     head = nn.Linear(body.config.hidden_size, 2)
     if o.technique == 'lora':
         from peft import LoraConfig, get_peft_model
-        body = get_peft_model(body, LoraConfig(r=8, lora_alpha=16, target_modules=['query', 'value']))
+        body = get_peft_model(body, LoraConfig(r=8, lora_alpha=16, target_modules=r'.*encoder\..*(query|key|value|dense)'))
     ps = [p for p in [*body.parameters(), *head.parameters()] if p.requires_grad]; result['trainable'] = sum(p.numel() for p in ps)
     per = len(train[0]) // o.batch + (len(train[0]) % o.batch > 0); per = min(per, o.steps or per); total = o.epochs * per
     opt = torch.optim.AdamW(ps, lr=o.lr or (5e-4 if o.technique == 'lora' else 5e-5), weight_decay=.01); sched = linear_schedule(opt, total, 50)

@@ -8,7 +8,7 @@ import { float32, int64Vector, scalar, sizeOf, type Tensor } from '../../graph/t
 import { permuted, toOperand, toStored } from './arrangement.js'
 import { type Layer, placement } from './layers.js'
 import { type AdapterJob, type AdapterSite, trainedFloats, type Weights } from './method.js'
-import { chooseTargets, type Pattern, queriesAndValues, stemOf, type Target } from './targets.js'
+import { chooseTargets, type Pattern, stemOf, type Target } from './targets.js'
 import type { NetworkView } from './view.js'
 
 export interface LowRankOptions {
@@ -17,8 +17,9 @@ export interface LowRankOptions {
   /** @default twice the rank */
   readonly alpha?: number
   /**
-   * Which layers; see {@link Pattern}. @default queries and values of attention where it is recognised, else every layer
-   * with a matrix or kernel but the head (convolutions in groups left out)
+   * Which layers; see {@link Pattern}. With every one adapted LoRA reaches what training all weights does, with queries and values
+   * alone it often falls short (Dettmers et al. 2023, https://arxiv.org/abs/2305.14314). @default every layer with a matrix or kernel
+   * but the head (convolutions in groups left out)
    */
   readonly targets?: readonly Pattern[]
   /** Other sizes for single layers, by the path of the module or, where there is none, the name of the weight. */
@@ -52,7 +53,7 @@ export const sizeOfLayer = ({ rank, alpha, sizes }: LowRank, layer: Layer): LowR
   sizes?.[stemOf(layer)] ?? { rank, alpha }
 
 export const lowRankTargets = (view: NetworkView, { targets }: LowRank): Target[] =>
-  chooseTargets(view, targets, () => queriesAndValues(view))
+  chooseTargets(view, targets, () => view.body)
 
 /** The matrices of one target: A (r, in, ...kernel) and B (out, r, 1...), named and laid out as PEFT does. */
 export interface Factors {

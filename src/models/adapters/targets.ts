@@ -106,12 +106,6 @@ function layersOf(view: NetworkView, pattern: Pattern): readonly Layer[] {
   )
 }
 
-/** Where attention is recognised, the projections of queries and values (or all three in one); else all layers but the head. */
-export function queriesAndValues(view: NetworkView): readonly Layer[] {
-  const layers = view.attention.flatMap(({ query, value }) => [...query, ...value])
-  return layers.length > 0 ? layers : view.body
-}
-
 /** A stem for the names of an adapter's parameters. */
 export const stemOf = (layer: Layer): string => layer.module ?? withoutPart(layer.name)
 

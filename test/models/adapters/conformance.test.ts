@@ -55,14 +55,22 @@ const BOTTLENECK = 5
 const TOKENS = 3
 const convolved = CONVOLUTIONS.reduce((sum, [from, to, kernel]) => sum + RANK * (from * kernel + to), 0)
 const channels = CONVOLUTIONS.reduce((sum, [, to]) => sum + to, 0)
+const adapted = 2 * RANK * (4 * 2 * WIDTH + 2 * (WIDTH + INNER))
+const magnitudes = 2 * (5 * WIDTH + INNER)
+/** A vision transformer's patches of 4 x 4 are a convolution. */
+const patches = RANK * (3 * 4 * 4 + WIDTH)
 const bottleneck = (width: number) => 2 * width * BOTTLENECK + width + BOTTLENECK
 
 const CASES: readonly Case[] = [
-  // Two layers, queries and values, (r, d) and (d, r).
-  { method: lora({ rank: RANK }), counts: [2 * 2 * 2 * RANK * WIDTH, convolved], start: 0 },
-  { method: rsLora({ rank: RANK }), counts: [2 * 2 * 2 * RANK * WIDTH, convolved], start: 0 },
+  // Of two layers q, k, v, o, (r, d) and (d, r), and two of the feed-forward.
+  { method: lora({ rank: RANK }), counts: [adapted, convolved, adapted + patches], start: 0 },
+  { method: rsLora({ rank: RANK }), counts: [adapted, convolved, adapted + patches], start: 0 },
   // m / |V| is 1 but for rounding.
-  { method: dora({ rank: RANK }), counts: [2 * 2 * (2 * RANK + 1) * WIDTH, convolved + channels], start: 1e-6 },
+  {
+    method: dora({ rank: RANK }),
+    counts: [adapted + magnitudes, convolved + channels, adapted + magnitudes + patches + WIDTH],
+    start: 1e-6,
+  },
   { method: ia3(), counts: [2 * (2 * WIDTH + INNER), channels], start: 0 },
   // Four sublayers and five norms; two blocks and the batch norms.
   {

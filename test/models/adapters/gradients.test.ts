@@ -100,7 +100,7 @@ describe('a step with LoRA', () => {
     )
 
   it('computes no gradient of a frozen weight', () => {
-    // Sizes that nothing else in the program has: queries and values have a matrix (8, 8), and so would their gradients.
+    // Sizes that nothing else in the program has: what is adapted has a matrix (8, 8), and so would its gradient.
     const model = transformer()
     const feeds = feedsFor(model, 3)
     const applied = applyAdapter(model, lora({ rank: 3 }), new Random(1))
@@ -118,7 +118,7 @@ describe('a step with LoRA', () => {
     assert.ok(products(everything.step.model, '8,8') >= 8)
     assert.equal(products(adapted.step.model, '8,8'), 0)
     for (const shape of ['8,12', '12,8', '20,8', '32,8']) assert.equal(products(adapted.step.model, shape), 0)
-    assert.equal(adapted.parameters.length, 8)
+    assert.equal(adapted.parameters.length, 24)
   })
 
   it('passes no gradient below the first adapter', () => {

@@ -157,7 +157,10 @@ describe("PEFT's files", () => {
     assert.throws(read({ lora_bias: true }), /it uses lora_bias/)
     assert.throws(read({ lora_alpha: 'much' }), /expected a number/)
     assert.throws(read({ use_dora: true, use_rslora: true }), /both DoRA and rsLoRA/)
-    assert.throws(read({ use_dora: true }), /lora_magnitude_vector of "encoder.layer.0.attention.query" is missing/)
+    assert.throws(
+      read({ use_dora: true }),
+      /lora_magnitude_vector of "encoder.layer.0.attention.(query|key)" is missing/,
+    )
     assert.throws(read({}, files.weights, residualNetwork()), /is not found in the network/)
     assert.throws(read({}, files.weights, transformer({ packed: true })), /Modules near to it: .*qkv/)
     assert.throws(

@@ -52,21 +52,19 @@ describe('the structure that adapters stand on', () => {
       ])
     })
 
-  it('takes queries and values by default, a packed projection as one, all layers but the head without attention', () => {
-    const both = [0, 1].flatMap((l) => [LAYER(l, 'attention.query'), LAYER(l, 'attention.value')])
-    assert.deepEqual(sited(transformer()), both)
-    assert.deepEqual(
-      sited(transformer({ packed: true })),
-      [0, 1].map((l) => LAYER(l, 'attention.qkv')),
-    )
-    assert.deepEqual(
-      sited(transformer({ fused: true })),
-      [0, 1].map((l) => LAYER(l, 'attention.qkv')),
-    )
+  it('takes all layers but the head by default, a packed projection as one, shared weights once', () => {
+    const parts = (...attention: string[]) =>
+      [0, 1].flatMap((l) =>
+        [...attention.map((part) => `attention.${part}`), 'attention.output', 'intermediate', 'output'].map((part) =>
+          LAYER(l, part),
+        ),
+      )
+    assert.deepEqual(sited(transformer()), parts('query', 'key', 'value'))
+    assert.deepEqual(sited(transformer({ packed: true })), parts('qkv'))
+    assert.deepEqual(sited(transformer({ fused: true })), parts('qkv'))
     const convolutions = ['stem', 'layer1.conv1', 'layer1.conv2', 'layer2.conv1', 'layer2.conv2', 'layer2.shortcut']
     assert.deepEqual(sited(residualNetwork()), convolutions)
-    // Layers that share their weights have one adapter.
-    assert.deepEqual(sited(transformer({ shared: true })), both.slice(0, 2))
+    assert.deepEqual(sited(transformer({ shared: true })), parts('query', 'key', 'value').slice(0, 6))
   })
 
   it('scales keys, values and what goes into the end of the feed-forward', () => {
