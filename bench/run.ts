@@ -2,12 +2,14 @@
  * The benchmarks: `npm run bench -- [NAME...] [options]`.
  *
  * Names: step, feature-extraction (measured against PyTorch, and the default), text (the same, an hour), few-texts, accuracy, operators,
- * adaptation (choosing without labels), adaptation-methods (every method by name), adaptation-network (whole network).
+ * adaptation (choosing without labels), adaptation-methods (every method by name), adaptation-network (whole network),
+ * adaptation-steps (what a step of each method costs).
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchAccuracy } from './accuracy.js'
 import { benchAdaptation, benchAdaptationMethods, benchAdaptationNetwork } from './adaptation/index.js'
+import { benchAdaptationSteps } from './adaptation/steps.js'
 import { benchFeatureExtraction } from './featureExtraction.js'
 import { benchOperators } from './operators.js'
 import { benchStep } from './step.js'
@@ -24,6 +26,7 @@ const BENCHMARKS: Readonly<Record<string, (settings: BenchSettings) => Promise<v
   adaptation: benchAdaptation,
   'adaptation-methods': benchAdaptationMethods,
   'adaptation-network': benchAdaptationNetwork,
+  'adaptation-steps': benchAdaptationSteps,
 }
 
 const USAGE = `usage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}]... [options]
@@ -33,7 +36,7 @@ const USAGE = `usage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}]...
   --batch N       photos a step (16)
   --nets A,B      networks of step: efficientnet-lite0, mobilenet_v2, resnet18, resnet50 (efficientnet-lite0)
   --epochs N      epochs of PyTorch's tutorial job (10), of accuracy's fine-tuning (5), of text (3) and of adaptation
-  --pairs A,B     of adaptation: pairs of domains with one of these words in their name (all)
+  --only A,B      of adaptation: pairs of domains with one of these words in their name; of adaptation-steps: methods (all)
   --threads N     threads for the arithmetic, on both sides (the machine's cores)
   --data DIR      the folder that holds clothing, clothing-mini, sst2, pacs, digits and reviews (../shared/data)
 PyTorch is run by GRAFT_PEERS_PYTHON, or by the environment that ../shared/peers/setup.sh makes.`
@@ -59,7 +62,7 @@ function parse(): { names: readonly string[]; help: boolean; settings: BenchSett
       epochs: text,
       threads: text,
       data: text,
-      pairs: text,
+      only: text,
     },
   })
   const unknown = positionals.filter((name) => !Object.hasOwn(BENCHMARKS, name))
@@ -75,7 +78,7 @@ function parse(): { names: readonly string[]; help: boolean; settings: BenchSett
       threads: wholeNumber(values.threads) ?? availableParallelism(),
       epochs: wholeNumber(values.epochs),
       nets: (values.nets ?? 'efficientnet-lite0').split(','),
-      pairs: values.pairs?.split(',') ?? [],
+      only: values.only?.split(',') ?? [],
       data: values.data ?? '../shared/data',
     },
   }

@@ -20,13 +20,13 @@ const PAIRS: readonly (readonly [name: string, source: string, target: string])[
 ]
 
 /** The pairs whose data is there, with one of the words in their name where there are any. */
-export function domainPairs({ data, pairs }: Pick<BenchSettings, 'data' | 'pairs'>): DomainPair[] {
+export function domainPairs({ data, only }: Pick<BenchSettings, 'data' | 'only'>): DomainPair[] {
   return PAIRS.map(([name, source, target]) => ({
     name,
     source: join(data, source),
     target: join(data, target),
   })).filter(
     ({ name, source, target }) =>
-      existsSync(source) && existsSync(target) && (pairs.length === 0 || pairs.some((word) => name.includes(word))),
+      existsSync(source) && existsSync(target) && (only.length === 0 || only.some((word) => name.includes(word))),
   )
 }

@@ -12,8 +12,8 @@ export interface BenchSettings {
   /** Networks of the step benchmark. */
   readonly nets: readonly string[]
   readonly batch: number
-  /** Of adaptation: words that a pair of domains must have in its name; all pairs where there are none. */
-  readonly pairs: readonly string[]
+  /** Of adaptation: words that a pair of domains has one of in its name, or methods; all where there are none. */
+  readonly only: readonly string[]
   /** The folder with clothing and clothing-mini in it. */
   readonly data: string
 }
