@@ -1,6 +1,8 @@
 /** Adapting a saved model to unlabelled samples where the data that it was trained on is not at hand. */
+import { sha256 } from '#platform'
 import { UsageError } from '../base/errors.js'
 import { Random } from '../base/random.js'
+import { VERSION } from '../base/version.js'
 import type { SingleLabelTargets } from '../data/targets.js'
 import { chooseBuckets, tokenizeTexts } from '../data/tokenBatches.js'
 import { imageTransform } from '../data/transform.js'
@@ -10,6 +12,7 @@ import { type LoadedModelFolder, loadModelFolder } from '../models/modelFolder.j
 import { withFloatWeights } from '../passes/floatWeights.js'
 import { openEngine } from '../runtime/engine.js'
 import type { NetworkInput, SampleSource } from '../techniques/fineTuning/network.js'
+import { memoryRunDirectory, type RunDirectory } from '../techniques/run/directory.js'
 import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
 import { openSavedNetwork } from '../techniques/sourceFree/network.js'
 import { shot } from '../techniques/sourceFree/shotTraining.js'
@@ -78,14 +81,18 @@ export function adaptWithoutSource(
   target: DataSource,
   options: WithoutSourceOptions = {},
 ): Run<WithoutSourceResult> {
-  return startRun((context) => run(folder, target, options, context), { signal: options.signal })
+  return startRun((context) => performWithoutSource(folder, target, options, context, memoryRunDirectory()), {
+    signal: options.signal,
+  })
 }
 
-async function run(
+/** The same, with checkpoints in the folder of a run. */
+export async function performWithoutSource(
   folder: string,
   target: DataSource,
   options: WithoutSourceOptions,
   context: RunContext,
+  directory: RunDirectory,
 ): Promise<WithoutSourceResult> {
   const { unfreeze = 2, epochs = 15, batch = 64, lr = 0.01, seed = 0, threads, signal = context.signal } = options
   for (const [name, value] of Object.entries({ unfreeze, epochs, batch }))
@@ -114,6 +121,8 @@ async function run(
       settings: { epochs, batch, lr },
       random,
       context,
+      directory,
+      key: sha256(JSON.stringify([VERSION, saved.record, read.fingerprint, { unfreeze, epochs, batch, lr, seed }])),
     })
     const kept = found.wrong === undefined ? 'adapted' : 'unadapted'
     const why =
@@ -139,6 +148,8 @@ interface ReadTarget {
   readonly source: SampleSource<SingleLabelTargets>
   readonly inputs: readonly NetworkInput[]
   readonly ids: readonly string[]
+  /** Of the samples. */
+  readonly fingerprint: string
 }
 
 async function readTarget(
@@ -172,12 +183,13 @@ async function readPhotos(
   context: RunContext,
 ): Promise<ReadTarget> {
   const transform = imageTransform(preprocessor ?? {})
-  const { dataset } = await prepareUnlabelledPhotos(target, { strict }, context)
+  const { dataset, fingerprint } = await prepareUnlabelledPhotos(target, { strict }, context)
   const { height, width } = transform
   return {
     source: unlabelledSource(photoSource(dataset.samples, labels, transform, random.fork('photos'), undefined), labels),
     inputs: [{ name: PIXELS, type: 'float32', sample: [3, height, width] }],
     ids: dataset.samples.map(({ id }) => id),
+    fingerprint,
   }
 }
 
@@ -200,6 +212,7 @@ async function readTexts(
     ),
     inputs: textNetworkInputs(names, maxLength),
     ids: Array.from(positions, (i) => data.idOf(i)),
+    fingerprint: data.fingerprint,
   }
 }
 

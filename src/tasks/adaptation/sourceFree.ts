@@ -6,13 +6,15 @@ import { Random } from '../../base/random.js'
 import { VERSION } from '../../base/version.js'
 import type { AdaptationReport, ChangedAnswer } from '../../evaluate/report/adaptationData.js'
 import type { ReportData } from '../../evaluate/report/data.js'
+import { CHECKPOINT } from '../../techniques/fineTuning/trainer.js'
 import type { RunContext } from '../../techniques/run/run.js'
 import type { Model } from '../loadModel.js'
+import { discardHopeless } from '../training/frame.js'
 import type { PreparedData, Trunk } from '../training/modality.js'
 import { writeReport } from '../training/output.js'
 import { asAborted, openDirectory } from '../training/outputFolder.js'
 import { startStopwatch } from '../training/stopwatch.js'
-import { adaptWithoutSource, type WithoutSourceResult } from '../withoutSource.js'
+import { performWithoutSource, type WithoutSourceResult } from '../withoutSource.js'
 import { matchLabels } from './classes.js'
 import { type DataSource, type DomainKind, nameOf } from './kinds.js'
 import type { AdaptOptions } from './options.js'
@@ -62,16 +64,15 @@ export async function performSourceFree<T extends Trunk, D extends PreparedData>
     const { unfreeze, epochs, batch, lr, seed, threads } = options
     const reading = { ...options, target: 'auto' as const, classes: undefined }
     const { text, label, pair, splitColumn, encoding, subset, strict } = options
-    const run = adaptWithoutSource(options.model, target, {
-      ...{ text, label, pair, splitColumn, encoding, subset, strict, target: 'auto' },
-      ...{ unfreeze, seed, threads },
+    const chosen = {
+      ...{ text, label, pair, splitColumn, encoding, subset, strict, target: 'auto' as const },
+      ...{ unfreeze, seed, threads: await directory.decide('threads', () => threads ?? cpuCount()) },
       ...(epochs && { epochs }),
       ...(batch && { batch }),
       ...(lr && { lr }),
       signal: context.signal,
-    })
-    for await (const event of run) if (event.type !== 'done') context.emit(event)
-    const found = await run
+    }
+    const found = await performWithoutSource(options.model, target, chosen, context, directory)
     const data = await kind.unlabelled(target, reading, context)
     const placeOf = new Map(Array.from({ length: data.length }, (_, at) => [data.idOf(at), at] as const))
     const positions = Int32Array.from(found.ids, (id) => placeOf.get(id) ?? -1)
@@ -140,9 +141,9 @@ export async function performSourceFree<T extends Trunk, D extends PreparedData>
     context.emit({ type: 'done', seconds: watch.seconds(), summary })
     return { model: found.model, report, out: options.out, reportPath }
   } catch (error) {
-    // Nothing is kept of a half-adapted network: a run that goes on begins anew.
-    await directory.discard().catch(() => undefined)
-    throw asAborted(error, context.signal, undefined)
+    const cause = asAborted(error, context.signal, options.out)
+    await discardHopeless(directory, cause, [CHECKPOINT])
+    throw cause
   } finally {
     watch.stop()
     await directory.close()

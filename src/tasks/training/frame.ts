@@ -54,16 +54,23 @@ export async function inFrame<R>(
     }
   } catch (error) {
     const cause = asAborted(error, context.signal, options.out)
-    const hopeless =
-      cause instanceof DivergedError ||
-      !(cause instanceof AbortedError || (await hasCheckpoint(directory, checkpoints)))
-    // What went wrong is worth more than that the clearing up went wrong too.
-    if (hopeless) await directory.discard().catch(() => undefined)
+    await discardHopeless(directory, cause, checkpoints)
     throw cause
   } finally {
     watch.stop()
     await directory.close()
   }
+}
+
+/** Removes what is left of a run that cannot be gone on with, or has nothing to go on from. What went wrong is told by others. */
+export async function discardHopeless(
+  directory: RunDirectory,
+  cause: unknown,
+  checkpoints: readonly string[],
+): Promise<void> {
+  const hopeless =
+    cause instanceof DivergedError || !(cause instanceof AbortedError || (await hasCheckpoint(directory, checkpoints)))
+  if (hopeless) await directory.discard().catch(() => undefined)
 }
 
 /** Without one there is nothing that a later run could not do from its start. */

@@ -69,7 +69,8 @@ export interface TrainingOutcome {
 /** The training came to nothing and would again: there is no use in resuming it. */
 export class DivergedError extends GraftError {}
 
-const CHECKPOINT = 'checkpoint'
+/** The name under which a training keeps where it is. */
+export const CHECKPOINT = 'checkpoint'
 const LOGITS = 'graft.logits'
 /** So many steps in a row without a finite loss and the training cannot recover. */
 const HOPELESS = 10

@@ -17,7 +17,7 @@ import type { TuningMethod } from '../fineTuning/method.js'
 import { batchShapes, largestShapes, type Network, type SampleSource } from '../fineTuning/network.js'
 import type { TuningSettings } from '../fineTuning/settings.js'
 import { train } from '../fineTuning/trainer.js'
-import { memoryRunDirectory } from '../run/directory.js'
+import { memoryRunDirectory, type RunDirectory } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
 import { fewClasses, type GuardOptions, whatIsWrong } from './guard.js'
 import { checkNeeds } from './method.js'
@@ -36,6 +36,10 @@ export interface WithoutSource {
   readonly guard?: GuardOptions
   readonly random: Random
   readonly context: RunContext
+  /** Where checkpoints go. @default nowhere */
+  readonly directory?: RunDirectory
+  /** Names everything that a checkpoint depends on. @default the method's name */
+  readonly key?: string
 }
 
 /** What a network says of the samples: logits (N, C) and the features (N, D) that its head stands on. */
@@ -81,8 +85,8 @@ export async function trainWithoutSource(job: WithoutSource): Promise<TrainedWit
     },
     random: random.fork('without source', method.name),
     context,
-    directory: memoryRunDirectory(),
-    key: method.name,
+    directory: job.directory ?? memoryRunDirectory(),
+    key: job.key ?? method.name,
   })
   const trained = new Map(
     Object.entries(outcome.weights).map(([name, { dims, data }]): [string, Tensor] => [
