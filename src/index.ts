@@ -254,7 +254,12 @@ export {
   type TransferResult,
   transfer,
 } from './tasks/transfer.js'
-export { adaptWithoutSource, type WithoutSourceOptions, type WithoutSourceResult } from './tasks/withoutSource.js'
+export {
+  adaptWithoutSource,
+  type WithoutSourceName,
+  type WithoutSourceOptions,
+  type WithoutSourceResult,
+} from './tasks/withoutSource.js'
 export type { LinearHead } from './techniques/featureExtraction/classifier.js'
 export type { Standardiser } from './techniques/featureExtraction/standardise.js'
 export type { BiTuningOptions } from './techniques/fineTuning/methods/biTuning.js'

@@ -11,10 +11,12 @@ import { PIXELS } from '../models/imageInput.js'
 import { type LoadedModelFolder, loadModelFolder } from '../models/modelFolder.js'
 import { withFloatWeights } from '../passes/floatWeights.js'
 import { openEngine } from '../runtime/engine.js'
+import type { AdaptationMethod } from '../techniques/domainAdaptation/method.js'
 import type { NetworkInput, SampleSource } from '../techniques/fineTuning/network.js'
 import { memoryRunDirectory, type RunDirectory } from '../techniques/run/directory.js'
 import { type Run, type RunContext, startRun } from '../techniques/run/run.js'
 import { openSavedNetwork } from '../techniques/sourceFree/network.js'
+import { nrc } from '../techniques/sourceFree/nrc.js'
 import { shot } from '../techniques/sourceFree/shotTraining.js'
 import {
   type SampleOutputs,
@@ -33,9 +35,17 @@ import { savedTokenizer } from './texts/savedTokenizer.js'
 import { prepareUnlabelledTexts } from './texts/unlabelled.js'
 import type { DataChoice } from './training/modality.js'
 
+/** Ways of training without the source. */
+const METHODS = { shot, nrc }
+
+export type WithoutSourceName = keyof typeof METHODS
+
+/** Their names. */
+export const WITHOUT_SOURCE = Object.keys(METHODS) as readonly WithoutSourceName[]
+
 export interface WithoutSourceOptions extends Partial<DataChoice> {
   /** @default 'shot' */
-  readonly method?: 'shot' | undefined
+  readonly method?: WithoutSourceName | undefined
   /** Blocks that train, counted from the classifier down; the classifier stays as it is. @default 2 */
   readonly unfreeze?: number | undefined
   /** Passes over the samples. @default 15 */
@@ -55,6 +65,8 @@ export interface WithoutSourceResult {
   /** The one that is kept: predicts, is measured and is saved as a folder. Where it is `unadapted` its network is the one given. */
   readonly model: Model
   readonly kept: 'adapted' | 'unadapted'
+  /** By what it was adapted, for a report. */
+  readonly method: { readonly name: WithoutSourceName; readonly title: string; readonly paper: string }
   /** Sentences for a person: what was found, and why this one is kept. */
   readonly reasons: readonly string[]
   /** The samples, in the order of the rows below; those that cannot be read are left out. */
@@ -95,9 +107,12 @@ export async function performWithoutSource(
   directory: RunDirectory,
 ): Promise<WithoutSourceResult> {
   const { unfreeze = 2, epochs = 15, batch = 64, lr = 0.01, seed = 0, threads, signal = context.signal } = options
-  for (const [name, value] of Object.entries({ unfreeze, epochs, batch }))
+  const { method: name = 'shot' } = options
+  if (!WITHOUT_SOURCE.includes(name))
+    throw new UsageError(`option "method" is ${name}; expected one of ${WITHOUT_SOURCE.join(', ')}.`)
+  for (const [option, value] of Object.entries({ unfreeze, epochs, batch }))
     if (!(Number.isInteger(value) && value >= 1))
-      throw new UsageError(`option "${name}" is ${value}; expected a whole number of at least 1.`)
+      throw new UsageError(`option "${option}" is ${value}; expected a whole number of at least 1.`)
   const saved = await loadModelFolder(folder)
   const random = new Random(seed, 'without source')
   const read = await readTarget(saved, target, options, random, context)
@@ -109,6 +124,7 @@ export async function performWithoutSource(
   if (ids.length < FEW)
     context.warn(`The target has ${ids.length} samples: what is learnt of so few may be chance.`, 'Give more of them.')
   const { temperature } = saved.record
+  const method = METHODS[name]({ temperature })
   const engine = await openEngine({ signal, ...(threads === undefined ? {} : { threads }) })
   try {
     const network = openSavedNetwork({ model: logitsOnly(saved.model), inputs, temperature })
@@ -116,13 +132,15 @@ export async function performWithoutSource(
       engine,
       network,
       target: source,
-      method: shot({ temperature }),
+      method,
       unfreeze,
       settings: { epochs, batch, lr },
       random,
       context,
       directory,
-      key: sha256(JSON.stringify([VERSION, saved.record, read.fingerprint, { unfreeze, epochs, batch, lr, seed }])),
+      key: sha256(
+        JSON.stringify([VERSION, saved.record, read.fingerprint, { name, unfreeze, epochs, batch, lr, seed }]),
+      ),
     })
     const kept = found.wrong === undefined ? 'adapted' : 'unadapted'
     const why =
@@ -131,8 +149,11 @@ export async function performWithoutSource(
         : `The saved network is kept, for of the adapted one: ${found.wrong}.`
     context.decide('network', kept, why)
     return {
-      model: modelOf(kept === 'adapted' ? adaptedContents(saved, found.weights) : contentsOf(saved), { threads }),
+      model: modelOf(kept === 'adapted' ? adaptedContents(saved, found.weights, method) : contentsOf(saved), {
+        threads,
+      }),
       kept,
+      method: { name, title: method.title, paper: method.paper },
       reasons: [why],
       ids,
       unadapted: found.unadapted,
@@ -231,13 +252,14 @@ function contentsOf(saved: LoadedModelFolder): Parameters<typeof modelOf>[0] {
 function adaptedContents(
   saved: LoadedModelFolder,
   weights: TrainedWithoutSource['weights'],
+  { title, paper }: AdaptationMethod,
 ): Parameters<typeof modelOf>[0] {
   const model = withTrained(
     withFloatWeights(saved.model, (name) => weights.has(name)),
     weights,
   )
   const contents = contentsOf(saved)
-  const technique = `${contents.record.technique}, adapted without its source by SHOT`
-  const readme = `# ${technique}\n\nThe model was adapted to unlabelled samples (Liang, Hu and Feng 2020, arXiv:2002.08546); its classifier is the one before.\n`
+  const technique = `${contents.record.technique}, adapted without its source by ${title}`
+  const readme = `# ${technique}\n\nThe model was adapted to unlabelled samples (${paper}); its classifier is the one before.\n`
   return { ...contents, model, readme, record: { ...contents.record, technique, metrics: {} } }
 }

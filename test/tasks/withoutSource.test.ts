@@ -81,7 +81,21 @@ test('texts go through the whole network, padded to several lengths', async () =
   await found.model.close()
 })
 
+test('by its neighbours instead, which gives another network', async () => {
+  const found = await adaptWithoutSource(models.photos, photos, { ...options, method: 'nrc' })
+  const other = await adaptWithoutSource(models.photos, photos, options)
+  assert.equal(found.method.title, 'NRC')
+  assert.deepEqual(found.unadapted.logits, other.unadapted.logits)
+  assert.ok(found.adapted.logits.data.every(Number.isFinite))
+  assert.notDeepEqual(found.adapted.logits, found.unadapted.logits)
+  assert.notDeepEqual(found.adapted.logits, other.adapted.logits)
+  await found.model.close()
+  await other.model.close()
+})
+
 test('what cannot be is refused', async () => {
   await assert.rejects(Promise.resolve(adaptWithoutSource(models.photos, photos, { epochs: 0 })), /"epochs" is 0/)
+  const unknown = { method: 'magic' as 'shot' }
+  await assert.rejects(Promise.resolve(adaptWithoutSource(models.photos, photos, unknown)), /expected one of shot, nrc/)
   await assert.rejects(Promise.resolve(adaptWithoutSource(join(folder, 'no'), photos)), /no such folder/)
 })

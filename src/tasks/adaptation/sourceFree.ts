@@ -14,7 +14,7 @@ import type { PreparedData, Trunk } from '../training/modality.js'
 import { writeReport } from '../training/output.js'
 import { asAborted, openDirectory } from '../training/outputFolder.js'
 import { startStopwatch } from '../training/stopwatch.js'
-import { performWithoutSource, type WithoutSourceResult } from '../withoutSource.js'
+import { performWithoutSource, WITHOUT_SOURCE, type WithoutSourceResult } from '../withoutSource.js'
 import { matchLabels } from './classes.js'
 import { type DataSource, type DomainKind, nameOf } from './kinds.js'
 import type { AdaptOptions } from './options.js'
@@ -33,9 +33,9 @@ function refuseIdle({ source, method, train, setting, targetLabels }: AdaptOptio
     throw new UsageError('Both --source and --model are given.', {
       remedy: 'Adapt from labelled data with --source, or a saved model by the target alone with --model.',
     })
-  if (method !== 'auto' && method !== 'shot')
+  if (method !== 'auto' && !WITHOUT_SOURCE.some((name) => name === method))
     throw new UsageError(`${method} learns from labelled data of the source; --model has none.`, {
-      remedy: 'Leave --method out, or give the source.',
+      remedy: `Leave --method out, choose ${WITHOUT_SOURCE.join(' or ')}, or give the source.`,
     })
   if (train === 'features' || train === 'blocks') {
     if (setting === 'closed' && targetLabels === undefined) return
@@ -64,7 +64,9 @@ export async function performSourceFree<T extends Trunk, D extends PreparedData>
     const { unfreeze, epochs, batch, lr, seed, threads } = options
     const reading = { ...options, target: 'auto' as const, classes: undefined }
     const { text, label, pair, splitColumn, encoding, subset, strict } = options
+    const method = WITHOUT_SOURCE.find((name) => name === options.method)
     const chosen = {
+      ...(method && { method }),
       ...{ text, label, pair, splitColumn, encoding, subset, strict, target: 'auto' as const },
       ...{ unfreeze, seed, threads: await directory.decide('threads', () => threads ?? cpuCount()) },
       ...(epochs && { epochs }),
@@ -150,9 +152,6 @@ export async function performSourceFree<T extends Trunk, D extends PreparedData>
   }
 }
 
-const PAPER =
-  'Liang, Hu, Feng 2020, Do We Really Need to Access the Source Data? Source Hypothesis Transfer for Unsupervised Domain Adaptation, arXiv 2002.08546'
-
 function adaptationOf(
   found: WithoutSourceResult,
   model: string,
@@ -171,14 +170,14 @@ function adaptationOf(
     target,
     samples: { source: 0, target: found.ids.length },
     baseline: 'The saved model',
-    chosen: kept ? 'SHOT' : 'The saved model',
+    chosen: kept ? found.method.title : 'The saved model',
     unchanged: !kept,
     reasons: found.reasons,
     agreement: '',
     validators: [],
     candidates: [
       { ...rows, name: 'unadapted', title: 'The saved model', kept: !kept, doubts: [], changed: 0, seconds: 0 },
-      { ...rows, name: 'shot', title: 'SHOT', paper: PAPER, kept, doubts: kept ? [] : found.reasons, changed, seconds },
+      { ...rows, ...found.method, kept, doubts: kept ? [] : found.reasons, changed, seconds },
     ],
     failed: [],
     classes: found.model.labels.map((_, k) => ({
