@@ -127,7 +127,7 @@ export const adaptSchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'a model folder that `graft train` or `graft adapt` wrote: it is adapted by the target alone, without its source',
+        'a model folder that `graft train` or `graft adapt` wrote: it is adapted by the target alone, without its source, by shot or nrc',
       placeholder: 'DIR',
       ...choice,
     }),
