@@ -36,11 +36,13 @@ import { prepareUnlabelledTexts } from './texts/unlabelled.js'
 import type { DataChoice } from './training/modality.js'
 
 /** Ways of training without the source. */
-const METHODS = { shot, nrc }
+export type WithoutSourceName = 'shot' | 'nrc'
 
-export type WithoutSourceName = keyof typeof METHODS
+const METHODS: Readonly<Record<WithoutSourceName, (options: { temperature: number }) => AdaptationMethod>> = {
+  shot,
+  nrc,
+}
 
-/** Their names. */
 export const WITHOUT_SOURCE = Object.keys(METHODS) as readonly WithoutSourceName[]
 
 export interface WithoutSourceOptions extends Partial<DataChoice> {
