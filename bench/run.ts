@@ -3,7 +3,7 @@
  *
  * Names: step, feature-extraction (measured against PyTorch, and the default), text (the same, an hour), few-texts, accuracy, operators,
  * adaptation (choosing without labels), adaptation-methods (every method by name), adaptation-network (whole network),
- * adaptation-steps (what a step of each method costs).
+ * adaptation-steps (what a step of each method costs), multitask.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -11,6 +11,7 @@ import { benchAccuracy } from './accuracy.js'
 import { benchAdaptation, benchAdaptationMethods, benchAdaptationNetwork } from './adaptation/index.js'
 import { benchAdaptationSteps } from './adaptation/steps.js'
 import { benchFeatureExtraction } from './featureExtraction.js'
+import { benchMultitask } from './multitask/index.js'
 import { benchOperators } from './operators.js'
 import { benchStep } from './step.js'
 import type { BenchSettings } from './support/settings.js'
@@ -27,18 +28,20 @@ const BENCHMARKS: Readonly<Record<string, (settings: BenchSettings) => Promise<v
   'adaptation-methods': benchAdaptationMethods,
   'adaptation-network': benchAdaptationNetwork,
   'adaptation-steps': benchAdaptationSteps,
+  multitask: benchMultitask,
 }
 
 const USAGE = `usage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}]... [options]
   --markdown      tables in Markdown
-  --rounds N      how often each side runs, taking turns (5; of text and adaptation at most 3, a seed each)
+  --rounds N      how often each side runs, taking turns (5; of text and adaptation at most 3, a seed each;
+                  of multitask seeds)
   --steps N       timed steps in each process (9)
   --batch N       photos a step (16)
   --nets A,B      networks of step: efficientnet-lite0, mobilenet_v2, resnet18, resnet50 (efficientnet-lite0)
   --epochs N      epochs of PyTorch's tutorial job (10), of accuracy's fine-tuning (5), of text (3) and of adaptation
   --only A,B      of adaptation: pairs of domains with one of these words in their name; of adaptation-steps: methods (all)
   --threads N     threads for the arithmetic, on both sides (the machine's cores)
-  --data DIR      the folder that holds clothing, clothing-mini, sst2, pacs, digits and reviews (../shared/data)
+  --data DIR      the folder that holds clothing, clothing-mini, clothing-tasks, sst2, pacs, digits, reviews and tweets (../shared/data)
 PyTorch is run by GRAFT_PEERS_PYTHON, or by the environment that ../shared/peers/setup.sh makes.`
 
 function wholeNumber(text: string | undefined): number | undefined {

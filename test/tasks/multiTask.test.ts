@@ -8,6 +8,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { softmaxRows } from '#graft/base/matrix.js'
 import {
   architectures,
+  drift,
   loadModel,
   type MultitaskResult,
   multitask,
@@ -184,6 +185,26 @@ test('the file runs in plain onnxruntime, and transformers.js loads each task: a
   await single.close()
   await model.close()
   await session.release()
+})
+
+test('the model and each of its tasks remember the features that they were trained on: drift is found, and not where there is none', async () => {
+  const data = join(folder, 'new.csv')
+  const look = (model: string, rows: readonly string[]) => {
+    writeFileSync(data, `text\n${rows.join('\n')}\n`)
+    return drift({ model, data, threads: 1, seed: 1 })
+  }
+  const known = readFileSync(table, 'utf8')
+    .trim()
+    .split('\n')
+    .filter((line) => line.endsWith('test'))
+    .map((line) => line.split(',')[0]!)
+  const strange = Array.from({ length: 30 }, (_, i) => `Zebras zoom ${'zig zag '.repeat(12 + (i % 5))}`)
+  for (const model of [join(folder, 'features'), join(folder, 'split', 'mood')]) {
+    assert.equal((await look(model, known)).drift.found, false, model)
+    const found = await look(model, strange)
+    assert.equal(found.drift.found, true, model)
+    assert.ok(found.strange.length > 0 && found.strange.every(({ label }) => ['good', 'bad'].includes(label)))
+  }
 })
 
 test('every weight, LoRA, tasks that part inside the network, experts; a main task with an auxiliary one', async () => {

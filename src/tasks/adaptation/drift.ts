@@ -17,6 +17,7 @@ import { type SavedStatistics, statisticsOf } from '../statistics/file.js'
 import { networkOutputs } from '../statistics/outputs.js'
 import type { Feed, PreparedData, Trunk } from '../training/modality.js'
 import { startStopwatch } from '../training/stopwatch.js'
+import { answeringOf } from './driftAnswers.js'
 import { driftFindings, leastAlike, SHOWN_SCORE } from './driftFindings.js'
 import { type DataSource, type DomainKind, nameOf, PHOTOS, TEXTS } from './kinds.js'
 import { type DriftInput, type DriftOptions, driftSchema } from './options.js'
@@ -98,28 +99,30 @@ async function perform<T extends Trunk, D extends PreparedData>(
     const progress = context.progress('features', data.length, modality.nouns.many)
     const random = new Random(options.seed, 'drift')
     const all = Int32Array.from({ length: data.length }, (_, i) => i)
+    const answering = answeringOf(folder)
     const asked = {
-      model: folder.model,
+      model: answering.model,
       features,
       width: statistics.axes.axes.columns,
-      outputs: folder.labels.length,
+      outputs: answering.outputs,
     }
     const outputs = await networkOutputs(engine, asked, feed.source(all, random), context.signal, (n) =>
       progress.advance(n),
     )
     context.phase('evaluation', 'Comparing with the training data')
     const found = measureDrift(statistics, outputs, { random: random.fork('tests'), alpha: options.alpha })
-    const answers = argmaxRows(outputs.logits)
+    const { labels } = answering
+    const answers = argmaxRows(answering.own(outputs.logits))
     const strange = leastAlike(found, options.top).map(({ at, score, pValue }) => ({
       id: data.idOf(at),
-      label: folder.labels[answers[at]!] ?? '',
+      label: labels[answers[at]!] ?? '',
       score,
       pValue,
     }))
     const report = await driftReport(found, {
       data,
       feed,
-      folder,
+      labels,
       options,
       samples: statistics.samples,
       nouns: modality.nouns,
@@ -147,7 +150,8 @@ const PICTURES = 24
 interface Told {
   readonly data: PreparedData
   readonly feed: Feed
-  readonly folder: LoadedModelFolder
+  /** Classes that the answers are of. */
+  readonly labels: readonly string[]
   readonly options: DriftOptions
   readonly samples: number
   readonly nouns: { readonly one: string; readonly many: string }
@@ -156,8 +160,7 @@ interface Told {
 }
 
 async function driftReport(found: Drift, told: Told): Promise<ReportData> {
-  const { data, feed, folder, options, samples, nouns, watch, answers } = told
-  const { labels } = folder
+  const { data, feed, labels, options, samples, nouns, watch, answers } = told
   const strange: DriftReport['strange'] = await Promise.all(
     leastAlike(found, PICTURES).map(async ({ at, pValue }) => {
       const picture: Picture = await feed.example(at).catch(() => ({ name: data.idOf(at) }))

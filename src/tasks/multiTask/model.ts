@@ -59,7 +59,7 @@ export function multiTaskModel<T extends TaskKinds = TaskKinds>(
     { top, unknown, signal }: PredictOptions = {},
   ): AsyncGenerator<TaskResult<T>> {
     if (unknown !== undefined)
-      throw new UsageError('A model of several tasks has no statistics to tell unknown samples by.', {
+      throw new UsageError('A model of several tasks does not call samples unknown.', {
         remedy: 'Leave --unknown out, or train a model of one task.',
       })
     for await (const found of rows.run(samples, signal))

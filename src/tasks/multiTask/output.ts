@@ -20,10 +20,15 @@ export interface Finished {
   readonly parts: FolderParts
   readonly findings: TaskFindings
   readonly specs: readonly TaskSpec[]
+  /** Further files of the folder. */
+  readonly statistics: Readonly<Record<string, Uint8Array>>
 }
 
 /** Everything of the model folder. */
-export function taskContents(work: TaskWorkspace, { model, parts, findings, specs }: Finished): ModelFolderContents {
+export function taskContents(
+  work: TaskWorkspace,
+  { model, parts, findings, specs, statistics }: Finished,
+): ModelFolderContents {
   const { trunk, prepared, split, options, engine, nouns } = work
   const { backbone } = trunk
   const { data } = prepared
@@ -76,7 +81,7 @@ export function taskContents(work: TaskWorkspace, { model, parts, findings, spec
       temperature: 1,
       versions: { 'graft-ml': VERSION, ...runtimeVersions() },
     },
-    extra: { 'run.json': `${JSON.stringify(runFile(work, specs), null, 2)}\n` },
+    extra: { ...statistics, 'run.json': `${JSON.stringify(runFile(work, specs), null, 2)}\n` },
   }
 }
 

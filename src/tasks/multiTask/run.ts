@@ -28,6 +28,7 @@ import { compareSystems, type TaskFindings } from './findings.js'
 import { type MultitaskOptions, type multitaskSchema, settledTasks } from './options.js'
 import { taskContents, taskReport, writeTaskReport } from './output.js'
 import { type PreparedTasks, prepareTasks } from './prepare.js'
+import { taskStatistics } from './statistics.js'
 import { trainShared, trainSingles } from './systems.js'
 import { type TaskWorkspace, tasksAt, tuningSettings } from './workspace.js'
 
@@ -224,7 +225,8 @@ async function finish(
         high: interval.high,
       })
     }
-  const contents = taskContents(work, { model, parts, findings, specs })
+  const statistics = await watch.time('Statistics', () => taskStatistics(work, model))
+  const contents = taskContents(work, { model, parts, findings, specs, statistics })
   let reportPath: string | undefined
   if (options.out !== undefined) {
     context.phase('save', `Saving to ${options.out}`)

@@ -1,6 +1,6 @@
 /** One task of a network of several as a model folder of its own, which any program that knows single models loads. */
 import { UsageError } from '../../base/errors.js'
-import type { ModelFolderContents } from '../../models/modelFolder.js'
+import { type ModelFolderContents, STATISTICS_FILE } from '../../models/modelFolder.js'
 import type { RecordedTask } from '../../models/record.js'
 import { singleTask } from '../../models/taskOutputs.js'
 import { type ImageModel, imageModel } from '../images/model.js'
@@ -28,7 +28,9 @@ export function singleContents(contents: ModelFolderContents, task: RecordedTask
       remedy: 'Use it in the model of all tasks, whose ONNX file has an output for it.',
     })
   const { tasks: _tasks, metrics, ...record } = contents.record
-  const { problem: _problem, extra: _extra, ...shared } = contents
+  const { problem: _problem, extra, ...shared } = contents
+  // The features are those of all tasks.
+  const statistics = extra?.[STATISTICS_FILE]
   const figures = (metrics.tasks ?? {}) as Readonly<Record<string, Readonly<Record<string, unknown>>>>
   const technique = `${record.technique}, task ${name}`
   return {
@@ -36,6 +38,7 @@ export function singleContents(contents: ModelFolderContents, task: RecordedTask
     model: singleTask(contents.model, name),
     labels,
     readme: card(contents, task),
+    ...(statistics === undefined ? {} : { extra: { [STATISTICS_FILE]: statistics } }),
     ...(contents.preprocessor === undefined ? { target: kind, problem: problemOf(kind) } : {}),
     record: {
       ...record,

@@ -12,7 +12,7 @@ import { networkOutputs } from './outputs.js'
 /** Fewer samples say nothing of a distribution. */
 export const LEAST_SAMPLES = 10
 /** Samples that a network which was trained as a whole is asked of, at most. */
-const ASKED = 400
+export const ASKED = 400
 /** So many held-out samples stand for the training data better than samples that the network was trained on. */
 const ENOUGH_HELD_OUT = 60
 
