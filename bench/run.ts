@@ -40,6 +40,7 @@ const USAGE = `usage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}]...
   --nets A,B      networks of step: efficientnet-lite0, mobilenet_v2, resnet18, resnet50 (efficientnet-lite0)
   --epochs N      epochs of PyTorch's tutorial job (10), of accuracy's fine-tuning (5), of text (3) and of adaptation
   --only A,B      of adaptation: pairs of domains with one of these words in their name; of adaptation-steps: methods (all)
+  --keep DIR      of multitask: keep what each process found there, and do not run it again (nothing is kept)
   --threads N     threads for the arithmetic, on both sides (the machine's cores)
   --data DIR      the folder that holds clothing, clothing-mini, clothing-tasks, sst2, pacs, digits, reviews and tweets (../shared/data)
 PyTorch is run by GRAFT_PEERS_PYTHON, or by the environment that ../shared/peers/setup.sh makes.`
@@ -66,6 +67,7 @@ function parse(): { names: readonly string[]; help: boolean; settings: BenchSett
       threads: text,
       data: text,
       only: text,
+      keep: text,
     },
   })
   const unknown = positionals.filter((name) => !Object.hasOwn(BENCHMARKS, name))
@@ -82,6 +84,7 @@ function parse(): { names: readonly string[]; help: boolean; settings: BenchSett
       epochs: wholeNumber(values.epochs),
       nets: (values.nets ?? 'efficientnet-lite0').split(','),
       only: values.only?.split(',') ?? [],
+      keep: values.keep,
       data: values.data ?? '../shared/data',
     },
   }

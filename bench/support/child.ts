@@ -3,10 +3,11 @@
  * a child's peak memory starts at what its parent held when it was started.
  */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import type { BenchSettings } from './settings.js'
 
 export interface ChildResult {
   /** Standard output's lines that are JSON objects. */
@@ -71,6 +72,26 @@ export function lastLine({ lines }: ChildResult): Readonly<Record<string, unknow
   const last = lines.at(-1)
   if (last === undefined) throw new Error('the program printed no JSON object')
   return last
+}
+
+/**
+ * The one object that a program prints, from the folder that keeps what programs found where it lies there.
+ *
+ * @param what that tells this run of the program from every other one
+ */
+export async function once(
+  { keep }: Pick<BenchSettings, 'keep'>,
+  what: readonly string[],
+  run: () => Promise<ChildResult>,
+): Promise<Readonly<Record<string, unknown>>> {
+  if (keep === undefined) return lastLine(await run())
+  const file = join(keep, `${what.join('').replaceAll(/[^a-z0-9=_-]/gi, '_')}.json`)
+  const known = await readFile(file, 'utf8').catch(() => undefined)
+  if (known !== undefined) return JSON.parse(known) as Readonly<Record<string, unknown>>
+  const found = lastLine(await run())
+  await mkdir(keep, { recursive: true })
+  await writeFile(file, JSON.stringify(found))
+  return found
 }
 
 function jsonLines(text: string): Readonly<Record<string, unknown>>[] {

@@ -220,6 +220,7 @@ test('every weight, LoRA, tasks that part inside the network, experts; a main ta
       single: false,
     },
     branches: { technique: 'fine-tuning', architecture: 'branches(blocks=1)', epochs: 1, single: false },
+    held: { technique: 'fine-tuning', epochs: 1, single: false, methods: ['l2-sp(alpha=100)', 'bss(k=1)'] as string[] },
     experts: {
       architecture: 'mmoe(experts=2,hidden=8)',
       sampling: 'temperature(value=2)',
@@ -253,7 +254,11 @@ test('every weight, LoRA, tasks that part inside the network, experts; a main ta
   }
   const weight = (path: string) =>
     readModel(readFileSync(join(path, 'onnx', 'model.onnx'))).graph.initializers.get('up0')
-  assert.notDeepEqual(weight(join(folder, 'tuned')), weight(textBackbone), 'the backbone trains too')
+  const numbers = (path: string) => weight(path)!.data as Float32Array
+  const moved = (name: string) =>
+    Math.hypot(...numbers(join(folder, name)).map((value, i) => value - numbers(textBackbone)[i]!))
+  assert.ok(moved('tuned') > 0, 'the backbone trains too')
+  assert.ok(moved('held') > 0 && moved('held') < moved('tuned'), `${moved('held')} ${moved('tuned')}`)
 })
 
 test('another weighting is trained beside equal weights', async () => {
@@ -402,6 +407,9 @@ test('options that are wrong are refused by name, before anything is read', asyn
   await refused({ weighting: 'equal(x=1)' }, /equal has no option "x"/)
   await refused({ architecture: 'soft' }, /no architecture "soft"/)
   await refused({ architecture: 'branches' }, /does not go with --technique features/)
+  await refused({ methods: ['bss'] }, /for a backbone that trains/)
+  await refused({ methods: ['ewc'], technique: 'fine-tuning' }, /ewc is not for a training on several tasks/)
+  await refused({ methods: ['lora'], technique: 'fine-tuning' }, /lora is not for a training on several tasks/)
   await refused({ sampling: 'temperature(value=0)' }, /expected a number above 0/)
   await refused({ main: ['mood'], auxiliary: ['mood'] }, /both main and auxiliary/)
   await refused({ tasks: ['mood', 'input_ids=:size'] }, /called as an input/)

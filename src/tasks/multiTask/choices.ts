@@ -1,6 +1,7 @@
 /** Weightings, architectures and samplings by their names, with options in brackets. */
 import { UsageError } from '../../base/errors.js'
 import { nearestName } from '../../base/nearest.js'
+import type { TuningMethod } from '../../techniques/fineTuning/method.js'
 import {
   alignedMtl,
   cagrad,
@@ -30,8 +31,12 @@ import {
   uncertainty,
   upgrad,
 } from '../../techniques/multiTask/index.js'
+import { plainAddition } from '../training/methods/additions.js'
 import { type OptionValue, parseMethod } from '../training/methods/specification.js'
+import { chooseMethods } from '../training/methods/table.js'
+import type { MultitaskOptions } from './options.js'
 
+type Technique = MultitaskOptions['technique']
 type Options = Readonly<Record<string, OptionValue>>
 type Entries<T> = Readonly<Record<string, { readonly options: readonly string[]; make(options: Options): T }>>
 
@@ -117,7 +122,7 @@ function branches(blocks: OptionValue): BackboneArchitecture {
  *
  * @throws UsageError where they part inside a backbone that stays as it is, or in adapters that there are none of
  */
-export function architectureFor(text: string, technique: 'features' | 'fine-tuning' | 'lora'): ChosenArchitecture {
+export function architectureFor(text: string, technique: Technique): ChosenArchitecture {
   const found = named('architecture', ARCHITECTURES, text)
   if (!('own' in found)) return found
   const fits = technique === 'lora' ? found.own === 'adapter' : technique === 'fine-tuning' && found.own !== 'adapter'
@@ -125,6 +130,28 @@ export function architectureFor(text: string, technique: 'features' | 'fine-tuni
   throw new UsageError(`The architecture ${found.name} does not go with --technique ${technique}.`, {
     remedy: `Choose --technique ${found.own === 'adapter' ? 'lora' : 'fine-tuning'}.`,
   })
+}
+
+/** Additions that look at a network of several tasks as at any other. */
+const ADDITIONS: readonly string[] = ['l2-sp', 'bss', 'stochastic-norm']
+
+/**
+ * What is added to the training, anew for each one.
+ *
+ * @throws UsageError for a method that is none of these, or where no backbone trains
+ */
+export function additionsNamed(texts: readonly string[], technique: Technique): TuningMethod[] {
+  const { adapter, additions } = chooseMethods(texts)
+  const other = adapter ?? additions.find(({ name }) => !ADDITIONS.includes(name))
+  if (other !== undefined)
+    throw new UsageError(`The method ${other.name} is not for a training on several tasks.`, {
+      remedy: adapter ? `Choose --technique lora --adapter ${adapter.text}.` : `Choose among ${ADDITIONS.join(', ')}.`,
+    })
+  if (additions.length > 0 && technique === 'features')
+    throw new UsageError(`${additions[0]!.title} is for a backbone that trains; it stays as it is.`, {
+      remedy: 'Choose --technique fine-tuning or lora, or leave the method out.',
+    })
+  return additions.flatMap((method) => plainAddition(method) ?? [])
 }
 
 /** @throws UsageError for a name or an option that there is not */

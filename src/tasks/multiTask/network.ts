@@ -74,6 +74,7 @@ export function onBackbone(choice: NetworkChoice, adapter: AdapterMethod | undef
     own: heads.own.map((names) => names.map(value)),
     // What every task reads: the shared layer on the features where there is one alone, else the features themselves.
     representation: { value: trunk.body.output, width: trunk.point.width },
+    features: trunk.body.output,
   }
   if (adapter !== undefined) {
     const applied: AppliedAdapter = applyAdapter(joined, adapter, random.fork('adapter'), {

@@ -114,6 +114,15 @@ export const multitaskSchema = z.strictObject({
       description: 'what trains where the technique is lora: lora(rank=8), dora, bitfit or another adapter',
       ...sharing,
     }),
+  methods: z
+    .array(z.string().min(1))
+    .default([])
+    .meta({
+      description:
+        'what is added to the training of a backbone, with options in brackets: l2-sp, bss, stochastic-norm; see the guide',
+      placeholder: 'A,B',
+      ...sharing,
+    }),
 
   single: z
     .boolean()

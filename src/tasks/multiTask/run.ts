@@ -22,7 +22,7 @@ import { fetching } from '../training/fetching.js'
 import { inFrame, type RunFrame } from '../training/frame.js'
 import type { Modality, PreparedData, Trunk } from '../training/modality.js'
 import { asSaved, assembled, checkAssembled, temperaturesOf } from './assemble.js'
-import { architectureFor, samplingNamed, weightingNamed } from './choices.js'
+import { additionsNamed, architectureFor, samplingNamed, weightingNamed } from './choices.js'
 import { writeTasks } from './exportTasks.js'
 import { compareSystems, type TaskFindings } from './findings.js'
 import { type MultitaskOptions, type multitaskSchema, settledTasks } from './options.js'
@@ -61,6 +61,7 @@ export async function performMultitask(
   weightingNamed(parsed.weighting)
   architectureFor(parsed.architecture, parsed.technique)
   samplingNamed(parsed.sampling)
+  additionsNamed(parsed.methods, parsed.technique)
   const kind = parsed.task === 'auto' ? await kindOfTasks(source, specs) : parsed.task
   const { defaults } = kind === 'images' ? imageModality('') : textModality('')
   const options = settledTasks(parsed, defaults)

@@ -9,6 +9,7 @@ import type { TuningSettings } from '../../techniques/fineTuning/settings.js'
 import { featureTasks } from '../../techniques/multiTask/index.js'
 import type { RunFrame } from '../training/frame.js'
 import type { Feed, Nouns, Trunk } from '../training/modality.js'
+import { additionsNamed } from './choices.js'
 import type { MultitaskOptions } from './options.js'
 import type { PreparedTasks } from './prepare.js'
 
@@ -74,6 +75,7 @@ export function tuningSettings(options: MultitaskOptions, epochs: number): Tunin
     balancedSampling: false,
     mix: undefined,
     checkpointSeconds: options.checkpointSeconds,
+    methods: additionsNamed(options.methods, options.technique),
   }
 }
 

@@ -34,7 +34,8 @@ export async function additionsFor(
   return made
 }
 
-async function additionFor(work: Workspace, job: TuningJob, { name, options }: ChosenMethod): Promise<TuningMethod> {
+/** An addition that needs to know nothing but its options; undefined for any other. */
+export function plainAddition({ name, options }: Pick<ChosenMethod, 'name' | 'options'>): TuningMethod | undefined {
   switch (name) {
     case 'l2-sp':
       return l2sp(options)
@@ -54,6 +55,16 @@ async function additionFor(work: Workspace, job: TuningJob, { name, options }: C
       const { candidates, ...rest } = options
       return wiseFt({ ...rest, ...(Array.isArray(candidates) ? { candidates: candidates.map(Number) } : {}) })
     }
+    default:
+      return undefined
+  }
+}
+
+async function additionFor(work: Workspace, job: TuningJob, method: ChosenMethod): Promise<TuningMethod> {
+  const plain = plainAddition(method)
+  if (plain !== undefined) return plain
+  const { name, options } = method
+  switch (name) {
     case 'distillation':
       return distillation({ ...options, teacher: await teacherFor(work, options.teacher) })
     case 'lwf':
