@@ -3,33 +3,12 @@ import { UsageError } from '../../base/errors.js'
 import { nearestName } from '../../base/nearest.js'
 import type { TuningMethod } from '../../techniques/fineTuning/method.js'
 import {
-  alignedMtl,
-  cagrad,
-  cgc,
-  crossStitch,
-  dwa,
-  equal,
-  famo,
-  fixed,
-  geometric,
-  gradDrop,
-  gradNorm,
-  hardSharing,
-  imtlG,
-  imtlL,
-  mgda,
-  mmoe,
-  nashMtl,
-  pcgrad,
-  ple,
-  rlw,
+  architectures,
   type StchOptions,
-  stch,
   type TaskArchitecture,
   type TaskSampling,
   type TaskWeighting,
-  uncertainty,
-  upgrad,
+  weightings,
 } from '../../techniques/multiTask/index.js'
 import { plainAddition } from '../training/methods/additions.js'
 import { type OptionValue, parseMethod } from '../training/methods/specification.js'
@@ -50,30 +29,30 @@ function entry<O extends object, T>(make: (options?: O) => T, options: readonly 
 }
 
 export const WEIGHTINGS: Entries<TaskWeighting> = {
-  equal: { options: [], make: () => equal() },
-  fixed: { options: ['weights'], make: ({ weights }) => fixed(numbers(weights) ?? []) },
-  uncertainty: entry(uncertainty, ['rate']),
-  dwa: entry(dwa, ['temperature']),
-  rlw: { options: [], make: () => rlw() },
-  gradnorm: entry(gradNorm, ['alpha', 'rate']),
-  famo: entry(famo, ['rate', 'decay']),
+  equal: { options: [], make: () => weightings.equal() },
+  fixed: { options: ['weights'], make: ({ weights }) => weightings.fixed(numbers(weights) ?? []) },
+  uncertainty: entry(weightings.uncertainty, ['rate']),
+  dwa: entry(weightings.dwa, ['temperature']),
+  rlw: { options: [], make: () => weightings.rlw() },
+  gradnorm: entry(weightings.gradNorm, ['alpha', 'rate']),
+  famo: entry(weightings.famo, ['rate', 'decay']),
   stch: {
     options: ['mu', 'preference', 'relative'],
     make: ({ preference, ...rest }) => {
       const own = numbers(preference)
-      return stch({ ...(rest as StchOptions), ...(own && { preference: own }) })
+      return weightings.stch({ ...(rest as StchOptions), ...(own && { preference: own }) })
     },
   },
-  'imtl-l': entry(imtlL, ['rate']),
-  geometric: { options: [], make: () => geometric() },
-  pcgrad: { options: [], make: () => pcgrad() },
-  mgda: { options: [], make: () => mgda() },
-  cagrad: entry(cagrad, ['c']),
-  'nash-mtl': { options: [], make: () => nashMtl() },
-  'aligned-mtl': { options: [], make: () => alignedMtl() },
-  'imtl-g': { options: [], make: () => imtlG() },
-  graddrop: entry(gradDrop, ['leak']),
-  upgrad: { options: [], make: () => upgrad() },
+  'imtl-l': entry(weightings.imtlL, ['rate']),
+  geometric: { options: [], make: () => weightings.geometric() },
+  pcgrad: { options: [], make: () => weightings.pcgrad() },
+  mgda: { options: [], make: () => weightings.mgda() },
+  cagrad: entry(weightings.cagrad, ['c']),
+  'nash-mtl': { options: [], make: () => weightings.nashMtl() },
+  'aligned-mtl': { options: [], make: () => weightings.alignedMtl() },
+  'imtl-g': { options: [], make: () => weightings.imtlG() },
+  graddrop: entry(weightings.gradDrop, ['leak']),
+  upgrad: { options: [], make: () => weightings.upgrad() },
 }
 
 /** Tasks that part inside the backbone: what each of them has for itself. */
@@ -88,11 +67,11 @@ export interface BackboneArchitecture {
 export type ChosenArchitecture = TaskArchitecture | BackboneArchitecture
 
 export const ARCHITECTURES: Entries<ChosenArchitecture> = {
-  'hard-sharing': entry(hardSharing, ['hidden', 'direct']),
-  'cross-stitch': entry(crossStitch, ['hidden', 'own', 'direct']),
-  mmoe: entry(mmoe, ['experts', 'hidden', 'direct']),
-  cgc: entry(cgc, ['shared', 'own', 'hidden', 'direct']),
-  ple: entry(ple, ['levels', 'shared', 'own', 'hidden', 'direct']),
+  'hard-sharing': entry(architectures.hardSharing, ['hidden', 'direct']),
+  'cross-stitch': entry(architectures.crossStitch, ['hidden', 'own', 'direct']),
+  mmoe: entry(architectures.mmoe, ['experts', 'hidden', 'direct']),
+  cgc: entry(architectures.cgc, ['shared', 'own', 'hidden', 'direct']),
+  ple: entry(architectures.ple, ['levels', 'shared', 'own', 'hidden', 'direct']),
   branches: { options: ['blocks'], make: ({ blocks = 1 }) => branches(blocks) },
   'task-norms': {
     options: [],

@@ -1,56 +1,9 @@
 /** Weightings and architectures as values: what `multitask` takes beside their names. */
-import {
-  alignedMtl,
-  cagrad,
-  cgc,
-  crossStitch,
-  dwa,
-  equal,
-  famo,
-  fixed,
-  geometric,
-  gradDrop,
-  gradNorm,
-  hardSharing,
-  imtlG,
-  imtlL,
-  mgda,
-  mmoe,
-  nashMtl,
-  pcgrad,
-  ple,
-  rlw,
-  stch,
-  uncertainty,
-  upgrad,
-} from '../../techniques/multiTask/index.js'
+import { architectures, weightings } from '../../techniques/multiTask/index.js'
 import { methodText, type OptionValue } from '../training/methods/specification.js'
 import { ARCHITECTURES, WEIGHTINGS } from './choices.js'
 
-/** How the losses of several tasks are weighed, or their gradients combined: `weightings.dwa({ temperature: 2 })`. */
-export const weightings = Object.freeze({
-  equal,
-  fixed,
-  uncertainty,
-  dwa,
-  rlw,
-  gradNorm,
-  famo,
-  stch,
-  imtlL,
-  geometric,
-  pcgrad,
-  mgda,
-  cagrad,
-  nashMtl,
-  alignedMtl,
-  imtlG,
-  gradDrop,
-  upgrad,
-})
-
-/** How several tasks share a network on features: `architectures.mmoe({ experts: 4 })`. */
-export const architectures = Object.freeze({ hardSharing, crossStitch, mmoe, cgc, ple })
+export { architectures, weightings }
 
 /** A value of one of these, by what tells it from others. */
 export interface ChoiceValue {
