@@ -14,8 +14,6 @@ export interface BenchSettings {
   readonly batch: number
   /** Of adaptation: words that a pair of domains has one of in its name, or methods; all where there are none. */
   readonly only: readonly string[]
-  /** Of adaptation: words that a pair of domains must have in its name; all pairs where there are none. */
-  readonly pairs: readonly string[]
   /** A folder where benchmarks of many processes keep what each of them found, so that they can go on. */
   readonly keep: string | undefined
   /** The folder with clothing and clothing-mini in it. */
