@@ -1,6 +1,6 @@
 /** Every option of `graft train` and `transfer()`: names, bounds, defaults, descriptions. */
 import { z } from 'zod'
-import { SETFIT } from '../../techniques/fewShot/setfit.js'
+import { SETFIT } from '../../techniques/fewShot/settings.js'
 import { chooseMethods } from './methods/table.js'
 
 const positive = () => z.number().positive()

@@ -57,6 +57,28 @@ export const START: Position = {
   history: [],
 }
 
+/**
+ * The position after one more step. A step that is not finite changed nothing, and does not count for the loss.
+ *
+ * @param used samples of the epoch's order
+ */
+export function stepped(position: Position, { loss, finite }: { loss: number; finite: boolean }, used = 0): Position {
+  return {
+    ...position,
+    step: position.step + 1,
+    consumed: position.consumed + used,
+    lossSum: position.lossSum + (finite ? loss : 0),
+    lossCount: position.lossCount + (finite ? 1 : 0),
+    skipped: position.skipped + (finite ? 0 : 1),
+    skippedInRow: finite ? 0 : position.skippedInRow + 1,
+  }
+}
+
+/** The mean loss of the epoch's steps; NaN where none was finite. */
+export function meanLoss({ lossSum, lossCount }: Position): number {
+  return lossCount > 0 ? lossSum / lossCount : Number.NaN
+}
+
 export interface Snapshot {
   readonly position: Position
   /** The state store. */

@@ -14,6 +14,7 @@ import type { HostTensor } from '../../runtime/types.js'
 import { throwIfAborted } from '../run/aborted.js'
 import type { RunDirectory } from '../run/directory.js'
 import type { RunContext } from '../run/run.js'
+import { Checkpoints } from './checkpoints.js'
 import { type EvaluatingOptions, evaluateOn, logitsWith, outputsOf } from './evaluating.js'
 import { EpochKeeping } from './keeping.js'
 import { type Kept, type PreparedMethod, prepareMethods } from './method.js'
@@ -22,7 +23,7 @@ import type { Objective, Scale } from './objective.js'
 import { objectiveFor } from './objectives/index.js'
 import { epochOrder, stepsAnEpoch } from './order.js'
 import type { StepResult } from './phases.js'
-import { decodeSnapshot, type EpochRecord, encodeSnapshot, type Position, START } from './position.js'
+import { type EpochRecord, meanLoss, type Position, START, stepped } from './position.js'
 import { inferenceProgram, presentState, type TuningProgram } from './programs.js'
 import { logitsOf, rowStarts } from './scoring.js'
 import { learningRate, rateSchedule, type TuningSettings } from './settings.js'
@@ -103,14 +104,18 @@ class TrainingLoop {
   readonly #known = new Set<string>()
   readonly #keeping: EpochKeeping
   #stepper: { first: number; stepper: Stepper } | undefined
-  #savedAt = now()
-  #saveTook = 0
+  readonly #checkpoints: Checkpoints
 
   constructor(training: Training) {
     this.#training = training
     this.#objective = objectiveFor(training.train.targets, training.settings)
     this.#stepsAnEpoch = stepsAnEpoch(training.train, training.settings)
     this.#keeping = new EpochKeeping(training.random.fork('keeping'))
+    this.#checkpoints = new Checkpoints({
+      ...training,
+      name: CHECKPOINT,
+      seconds: training.settings.checkpointSeconds,
+    })
   }
 
   async run(): Promise<TrainingOutcome> {
@@ -163,11 +168,8 @@ class TrainingLoop {
 
   /** Goes back to the last checkpoint, where there is one. */
   async #restore(): Promise<void> {
-    const { directory, engine, context, key } = this.#training
-    const file = await directory.readCheckpoint(CHECKPOINT)
-    if (file === undefined) return
-    const snapshot = decodeSnapshot(file, key)
-    await engine.setState(snapshot.state)
+    const snapshot = await this.#checkpoints.restored()
+    if (snapshot === undefined) return
     for (const name of Object.keys(snapshot.state)) this.#known.add(name)
     this.#position = snapshot.position
     this.#best = snapshot.best
@@ -176,7 +178,6 @@ class TrainingLoop {
       if (state !== undefined) steering?.restore(state)
     }
     this.#keeping.kept = snapshot.kept ?? {}
-    context.emit({ type: 'resumed', path: directory.out ?? '', step: snapshot.position.step })
   }
 
   #stops(): boolean {
@@ -252,7 +253,7 @@ class TrainingLoop {
           await this.#save()
           throwIfAborted(context.signal, directory.out)
         }
-        if (this.#savesNow()) await this.#save()
+        if (this.#checkpoints.due) await this.#save()
       }
     } finally {
       // Ends the decoding that runs ahead when the loop is left early.
@@ -261,29 +262,19 @@ class TrainingLoop {
   }
 
   #count(result: StepResult, rate: number, used: number): void {
-    const { position } = this
-    const { finite } = result
-    const skippedInRow = finite ? 0 : position.skippedInRow + 1
-    this.#position = {
-      ...position,
-      step: position.step + 1,
-      consumed: position.consumed + used,
-      lossSum: position.lossSum + (finite ? result.loss : 0),
-      lossCount: position.lossCount + (finite ? 1 : 0),
-      skipped: position.skipped + (finite ? 0 : 1),
-      skippedInRow,
-    }
-    if (finite) return
-    if (skippedInRow >= HOPELESS)
+    const position = stepped(this.#position, result, used)
+    this.#position = position
+    if (result.finite) return
+    if (position.skippedInRow >= HOPELESS)
       throw new DivergedError(
         `The loss or its gradient was not a finite number in ${HOPELESS} steps in a row, at a learning rate of ${short(rate)}.`,
         {
           remedy: `Lower the rate (--lr ${short(learningRate(this.#training.settings) / 10)}), or let it be found (--find-lr).`,
         },
       )
-    if (skippedInRow === 1)
+    if (position.skippedInRow === 1)
       this.#training.context.warn(
-        `Step ${position.step + 1} gave a loss or gradient that is not finite; it was skipped and changed nothing.`,
+        `Step ${position.step} gave a loss or gradient that is not finite; it was skipped and changed nothing.`,
         'If this happens often, lower the learning rate.',
       )
   }
@@ -292,7 +283,6 @@ class TrainingLoop {
     const { settings, validation, context } = this.#training
     const { position } = this
     const epoch = position.epoch + 1
-    const trainLoss = position.lossCount > 0 ? position.lossSum / position.lossCount : Number.NaN
     const logits = validation && (await this.#logits(validation))
     const measured = logits && this.#objective.score(logits, validation.targets)
     const better = measured !== undefined && (position.best === null || measured.loss < position.best.loss)
@@ -305,7 +295,7 @@ class TrainingLoop {
     const total = settings.epochs * this.#stepsAnEpoch
     const record: EpochRecord = {
       epoch,
-      trainLoss,
+      trainLoss: meanLoss(position),
       validationLoss: measured?.loss,
       validationValue: measured?.value,
       validationAccuracy: measured?.figures.accuracy,
@@ -386,13 +376,6 @@ class TrainingLoop {
     return program.moves.filter((name) => own.has(name))
   }
 
-  /** Often enough to lose little, and rarely enough that saving takes at most a twentieth of the time. */
-  #savesNow(): boolean {
-    const { settings, directory } = this.#training
-    if (directory.out === undefined) return false
-    return now() - this.#savedAt >= Math.max(1000 * settings.checkpointSeconds, 20 * this.#saveTook)
-  }
-
   /** The position with what the methods remember. */
   get #steered(): Position {
     const steering = this.#methods.flatMap(({ name, steering: own }) => (own ? [[name, own.state()] as const] : []))
@@ -400,18 +383,11 @@ class TrainingLoop {
   }
 
   async #save(): Promise<void> {
-    const { engine, directory, context, key } = this.#training
-    if (directory.out === undefined) return
-    const started = now()
     const unsaved = new Set(this.#stepper?.stepper.program.unsaved)
-    const state = await engine.getState([...this.#known].filter((name) => !unsaved.has(name)))
-    const path = await directory.writeCheckpoint(
-      CHECKPOINT,
-      encodeSnapshot({ position: this.#steered, state, best: this.#best, kept: this.#keeping.kept, key }),
+    await this.#checkpoints.save(
+      [...this.#known].filter((name) => !unsaved.has(name)),
+      { position: this.#steered, best: this.#best, kept: this.#keeping.kept },
     )
-    this.#savedAt = now()
-    this.#saveTook = this.#savedAt - started
-    if (path !== undefined) context.emit({ type: 'checkpoint', path, step: this.#position.step })
   }
 }
 
