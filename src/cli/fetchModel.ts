@@ -1,4 +1,4 @@
-/** Fetches a model of the Hub for a verb that is no run, showing how far it is. */
+/** Fetches a model of the Hub for a verb that is no run, showing how far it is. What lies here by that name comes first. */
 import { type Progress, startProgress } from '../techniques/run/progress.js'
 import type { CommandContext } from './context.js'
 
@@ -19,4 +19,10 @@ export async function fetchModel(spec: string, { output, signal }: CommandContex
   })
   output.end()
   return settled
+}
+
+/** The folder of a model: the one that is named, or that in the Hub's cache, once it is fetched. */
+export async function fetchModelFolder(spec: string, context: CommandContext): Promise<string> {
+  const { isOnHub, placeOf } = await import('../models/place.js')
+  return (await isOnHub(spec)) ? (await placeOf(await fetchModel(spec, context))).folder : spec
 }

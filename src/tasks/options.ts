@@ -15,7 +15,7 @@ const strict = z
 const modelFolder = (description: string) => z.string().min(1).meta({ description, positional: 'MODEL' })
 
 export const predictSchema = z.strictObject({
-  model: modelFolder('a model folder that `graft train` wrote'),
+  model: modelFolder('a model folder that `graft train` wrote, here or on the Hub (owner/name, owner/name@revision)'),
   photos: z.array(z.string()).min(1).meta({
     description:
       'photos: files, folders or patterns, - reads a photo or a list of files from standard input; texts: the text itself, or files of them (CSV, JSON, Parquet, a text a line), - reads a text a line',
@@ -42,7 +42,7 @@ export const predictSchema = z.strictObject({
 })
 
 export const evaluateSchema = z.strictObject({
-  model: modelFolder('a model folder that `graft train` wrote'),
+  model: modelFolder('a model folder that `graft train` wrote, here or on the Hub (owner/name, owner/name@revision)'),
   data: z
     .string()
     .min(1)

@@ -82,6 +82,31 @@ test('a model that Graft saved is a backbone from the Hub as well', async () => 
   )
 })
 
+test('predict and evaluate take the name of a model that Graft saved, with all that lies in its folder', async () => {
+  const saved = join(folder, 'out')
+  const photos = join(folder, 'photos')
+  const cache = join(folder, 'cache')
+  for (const options of [
+    ['predict', 'MODEL', join(photos, 'test'), '--unknown', '--json'],
+    ['evaluate', 'MODEL', photos, '--json'],
+  ]) {
+    const named = (model: string) => options.map((word) => (word === 'MODEL' ? model : word))
+    const here = await graft(named(saved), { cache })
+    assert.equal(here.code, 0, here.stderr)
+    const results = objects(here)
+    assert.ok(results.length > 0)
+    const there = await graft(named(`org/mine@${commit}`), { cache })
+    assert.equal(there.code, 0, there.stderr)
+    assert.deepEqual(
+      objects(there).filter(({ type }) => type !== 'progress'),
+      results.filter(({ type }) => type !== 'progress'),
+    )
+  }
+  const foreign = await graft(['predict', `org/net@${commit}`, photos], { cache })
+  assert.equal(foreign.code, 1)
+  assert.match(foreign.stderr, /has no graft\.json, which every model saved by Graft has/)
+})
+
 test('inspect and rank take its name; a person sees what is fetched', async () => {
   const seen = await graft(['inspect', `org/net@${commit}`])
   assert.equal(seen.code, 0, seen.stderr)

@@ -3,16 +3,16 @@ import type { z } from 'zod'
 import type { evaluateSchema } from '../../tasks/options.js'
 import { startProgress } from '../../techniques/run/progress.js'
 import type { CommandContext } from '../context.js'
+import { fetchModelFolder } from '../fetchModel.js'
 import { nounsFor } from '../nouns.js'
 
-export async function run(
-  options: z.output<typeof evaluateSchema>,
-  { output, signal }: CommandContext,
-): Promise<number> {
+export async function run(options: z.output<typeof evaluateSchema>, context: CommandContext): Promise<number> {
+  const { output, signal } = context
   output.line(`graft evaluate ${options.model}`)
   const { openModelFolder } = await import('../../tasks/loadModel.js')
   const { summaryLines } = await import('../../evaluate/summary.js')
-  const model = await openModelFolder(options.model, { threads: options.threads, batch: options.batch })
+  const folder = await fetchModelFolder(options.model, context)
+  const model = await openModelFolder(folder, { threads: options.threads, batch: options.batch })
   try {
     const nouns = nounsFor(model.kind)
     const { many } = nouns

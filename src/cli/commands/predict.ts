@@ -12,13 +12,15 @@ import type { predictSchema } from '../../tasks/options.js'
 import type { TextModel } from '../../tasks/texts/model.js'
 import type { Prediction, SampleResult } from '../../tasks/trainedModel.js'
 import type { CommandContext } from '../context.js'
+import { fetchModelFolder } from '../fetchModel.js'
 import { readInput } from '../input.js'
 
 type Options = z.output<typeof predictSchema>
 
 export async function run(options: Options, context: CommandContext): Promise<number> {
   const { openModelFolder } = await import('../../tasks/loadModel.js')
-  const model = await openModelFolder(options.model, { threads: options.threads, batch: options.batch })
+  const folder = await fetchModelFolder(options.model, context)
+  const model = await openModelFolder(folder, { threads: options.threads, batch: options.batch })
   try {
     const teller = new Teller(context, options, model.kind)
     if (model.kind === 'images') await predictPhotos(model as PhotoModel, options, context, teller)

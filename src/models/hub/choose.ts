@@ -38,8 +38,10 @@ function stems(kind: HubKind | undefined): string[] {
 }
 
 const DOCUMENTS = /^(README\.md|LICEN[SC]E(\.txt|\.md)?|NOTICE(\.txt|\.md)?)$/
-/** The last is of a model that Graft saved. */
-const COMMON = /^(config|graft)\.json$/
+const COMMON = /^config\.json$/
+/** The record of a model that Graft saved, and the file beside it that says what its training data were like. */
+const RECORD = 'graft.json'
+const OF_GRAFT = /^(graft\.json|statistics\.safetensors)$/
 const IMAGE = /^(preprocessor_config|processor_config)\.json$/
 const TEXT =
   /^((tokenizer|tokenizer_config|special_tokens_map|added_tokens|modules|sentence_bert_config|config_sentence_transformers)\.json|\d+_Pooling\/config\.json)$/
@@ -55,9 +57,11 @@ export function chooseFiles<F extends Named>(files: readonly F[], kind: HubKind 
   if (!found) return undefined
   const { model, precision } = found
   const data = files.filter((file) => isDataOf(file.path, model.path))
+  const saved = files.some(({ path }) => path === RECORD)
   const wanted = (path: string) =>
     DOCUMENTS.test(path) ||
     COMMON.test(path) ||
+    (saved && OF_GRAFT.test(path)) ||
     (kind !== 'text' && IMAGE.test(path)) ||
     (kind !== 'image' && TEXT.test(path))
   return { model, precision, data, others: files.filter((file) => wanted(file.path)) }
