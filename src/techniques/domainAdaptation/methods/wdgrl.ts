@@ -7,14 +7,21 @@ import { stackedRows } from '../../../losses/domain/kernels.js'
 import { slice } from '../../../ops/emit.js'
 import { floats } from '../../../runtime/types.js'
 import { blocksOf } from '../../fineTuning/domains.js'
-import { type AdaptationMethod, asTerm, classFeatures, domainsOf, sidesWithTarget } from '../method.js'
+import {
+  type AdaptationMethod,
+  asTerm,
+  classFeatures,
+  domainsOf,
+  sidesWithTarget,
+  trainsOnFeatures,
+} from '../method.js'
 
 export interface WdgrlOptions {
   /** Of the distance beside the classification. @default 1 */
   readonly weight?: number
   /** Of the penalty on the critic's slope. @default 10 */
   readonly penalty?: number
-  /** Updates of the critic for each batch. @default 5, the paper's */
+  /** Updates of the critic for each batch. @default 5, the paper's, on features; 1 where each is a further pass through a network */
   readonly steps?: number
   /** The critic's rate over that of the features. @default 0.3 */
   readonly rate?: number
@@ -22,16 +29,20 @@ export interface WdgrlOptions {
   readonly hidden?: readonly number[]
 }
 
+/** On features. */
+const STEPS = 5
+
 /**
  * The critic D, `steps` times a batch: - (mean D(source) - mean D(target)) + penalty mean over points of (norm(dD / dx) - 1)^2, at source
  * rows, target rows and points between them; then the network: L + weight (mean D(source) - mean D(target)) (Shen, Qu, Zhang and Yu
  * 2018, "Wasserstein Distance Guided Representation Learning for Domain Adaptation", arXiv:1707.01217).
  */
 export function wdgrl(options: WdgrlOptions = {}): AdaptationMethod {
-  const { weight = 1, penalty = 10, steps = 5, rate = 0.3, hidden = [256] } = options
-  if (![weight, penalty, rate].every((value) => value > 0) || !Number.isInteger(steps) || steps < 1)
+  const { weight = 1, penalty = 10, steps, rate = 0.3, hidden = [256] } = options
+  const whole = steps === undefined || (Number.isInteger(steps) && steps >= 1)
+  if (![weight, penalty, rate].every((value) => value > 0) || !whole)
     throw new UsageError(
-      `WDGRL: weight is ${weight}, penalty ${penalty}, rate ${rate} and steps ${steps}; expected numbers above 0.`,
+      `WDGRL: weight is ${weight}, penalty ${penalty}, rate ${rate} and steps ${steps ?? 'not given'}; expected numbers above 0.`,
     )
   const name = 'wdgrl'
   const title = 'WDGRL'
@@ -40,7 +51,7 @@ export function wdgrl(options: WdgrlOptions = {}): AdaptationMethod {
     title,
     paper: 'Shen et al. 2018, Wasserstein Distance Guided Representation Learning, arXiv:1707.01217',
     needs: ['features'],
-    options: { weight, penalty, steps, rate, hidden },
+    options: { weight, penalty, steps: steps ?? null, rate, hidden },
     takes: () => ({ passes: 2 }),
     prepare(context) {
       const { value } = classFeatures(context, title)
@@ -61,7 +72,7 @@ export function wdgrl(options: WdgrlOptions = {}): AdaptationMethod {
         phases: [
           {
             name: 'critic',
-            times: steps,
+            times: steps ?? (trainsOnFeatures(context.network) ? STEPS : 1),
             rate,
             loss(loss) {
               const { g, parameter, share } = loss
