@@ -73,6 +73,8 @@ const SETTINGS: TuningSettings = {
 }
 
 const LENGTH = 32
+/** Passes are short: fewer of them say more of what else the machine does. */
+const PASSES = 25
 
 /** Texts of drawn tokens. */
 function textSource(trunk: Trunk, n: number): SampleSource<TaskTargets> {
@@ -193,7 +195,7 @@ async function inference(
     }),
   )
   const times = sessions.map((): number[] => [])
-  for (let round = 0; round <= Math.max(9, steps); round++)
+  for (let round = 0; round <= Math.max(PASSES, steps); round++)
     for (const [k, session] of sessions.entries()) {
       const started = computed()
       await session.run(feeds)
