@@ -25,6 +25,8 @@ export interface FitHeadOptions extends HeadOptions {
   readonly calibrate?: boolean | undefined
   /** Candidates for the penalty of the linear probe; that of a number is ridge regression. @default its own */
   readonly penalties?: readonly number[] | undefined
+  /** Of the linear probes: share of the mean variance that is added to every feature's when they are standardised. @default 0.3 */
+  readonly varianceFloor?: number | undefined
 }
 
 /** The methods for each kind of target. */
@@ -83,7 +85,8 @@ async function fitKnown(
   method: ClassifierName,
 ): Promise<FittedHead> {
   const own = options.penalties === undefined ? {} : { penalties: options.penalties }
-  const probe = { calibrate: options.calibrate ?? true, ...own }
+  const floor = options.varianceFloor === undefined ? {} : { varianceFloor: options.varianceFloor }
+  const probe = { calibrate: options.calibrate ?? true, ...own, ...floor }
   if (features.rows === 0)
     throw new UsageError('There is no sample to learn from: every target is unknown or has weight 0.')
   switch (targets.kind) {

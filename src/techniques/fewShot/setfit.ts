@@ -49,6 +49,8 @@ export async function setfit(training: SetFitTraining): Promise<SetFitOutcome> {
     random: random.fork('head'),
     calibrate: false,
     penalties: [settings.penalty],
+    // So large that all features are divided by one number, with which the sum of their variances is 1.
+    varianceFloor: features.columns,
     signal: context.signal,
   })
   const head: FittedHead = {

@@ -13,12 +13,16 @@ export interface SetFitSettings {
   readonly weightDecay: number
   /** Largest norm of the gradient; 0 is off. @default 1 */
   readonly clip: number
-  /** lambda of the head, which has nothing to choose it by: the features were trained on every label. @default 1 */
+  /**
+   * lambda of the head, which has nothing to choose it by: the features were trained on every label. Features are not standardised
+   * one by one, which would blow up those that training made small, but divided by one number: the sum of their variances
+   * becomes 1. @default 0.1
+   */
   readonly penalty: number
   readonly checkpointSeconds: number
 }
 
-/** The paper's, and its code's. */
+/** The paper's, and its code's, but for the penalty, which there is of features as they come. */
 export const SETFIT: SetFitSettings = {
   rounds: 20,
   batch: 16,
@@ -26,6 +30,6 @@ export const SETFIT: SetFitSettings = {
   lr: 2e-5,
   weightDecay: 0.01,
   clip: 1,
-  penalty: 1,
+  penalty: 0.1,
   checkpointSeconds: 60,
 }
