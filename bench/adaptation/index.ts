@@ -131,10 +131,17 @@ async function withoutSource({ source, target }: DomainPair, { threads, epochs }
     const seconds = (performance.now() - started) / 1000
     const { samples, classes } = await images(target)
     const { classes: known } = await images(source)
-    const labels = new Map(samples.map(({ id, label }) => [id, classes[label]]))
+    // Photos that are read without labels are named by their whole path.
+    const labels = new Map(samples.map(({ source: path, label }) => [path, classes[label]]))
     const accuracy = ({ logits }: { readonly logits: Matrix }) => {
       const answers = argmaxRows(logits)
-      return meanOf(found.ids.map((id, i) => Number(known[answers[i]!] === labels.get(id))))
+      return meanOf(
+        found.ids.map((id, i) => {
+          const label = labels.get(id)
+          if (label === undefined) throw new Error(`${id} has no label in ${target}`)
+          return Number(known[answers[i]!] === label)
+        }),
+      )
     }
     const [before, after] = [accuracy(found.unadapted), accuracy(found.adapted)]
     const chosen = found.kept === 'adapted' ? after : before
