@@ -54,9 +54,12 @@ export async function tokenizeTexts(
     if (tokens.fullLength > tokens.ids.length) truncated++
     longest = Math.max(longest, tokens.fullLength)
     total += tokens.ids.length
-    for (const id of tokens.ids) used.add(id)
-    if (total > keep) kept = undefined
     kept?.push(tokens)
+    if (kept === undefined) addIds(used, tokens)
+    else if (total > keep) {
+      for (const own of kept) addIds(used, own)
+      kept = undefined
+    }
     if (++index % AT_ONCE === 0) {
       onProgress?.(AT_ONCE)
       await yieldTurn()
@@ -91,8 +94,12 @@ export function distinctIds(
   { padId }: Pick<Tokenizer, 'padId'>,
 ): Int32Array {
   const found = new Set([padId])
-  for (const position of positions) for (const id of tokensOf(position).ids) found.add(id)
+  for (const position of positions) addIds(found, tokensOf(position))
   return Int32Array.from(found).sort()
+}
+
+function addIds(found: Set<number>, { ids }: Tokens): void {
+  for (const id of ids) found.add(id)
 }
 
 /** Lengths are multiples of this, which suits the arithmetic. */

@@ -133,7 +133,7 @@ function placesOf(rows: Int32Array, height: number): number[] {
 /** The whole of `before` as float32, with `kept` in place of these rows. */
 export function wholeTable(before: Tensor, kept: Float32Array, rows: Int32Array): Float32Array {
   const width = sizeOf(before.dims.slice(1))
-  const data = Float32Array.from(toFloat32(before).data as Float32Array)
+  const data = (toFloat32(before).data as Float32Array).slice()
   rows.forEach((row, i) => {
     data.set(kept.subarray(i * width, (i + 1) * width), row * width)
   })

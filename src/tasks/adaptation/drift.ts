@@ -1,5 +1,5 @@
 /** The verb `drift`: whether new samples still look like those that a model was trained on, and which do not. */
-import { cpuCount, exists, paths, runtimeVersions, systemName, writeFileAtomic } from '#platform'
+import { cpuCount, exists, paths, writeFileAtomic } from '#platform'
 import { UsageError } from '../../base/errors.js'
 import { argmaxRows } from '../../base/matrix.js'
 import { Random } from '../../base/random.js'
@@ -16,6 +16,7 @@ import { parseOptions } from '../schema.js'
 import { type SavedStatistics, statisticsOf } from '../statistics/file.js'
 import { networkOutputs } from '../statistics/outputs.js'
 import type { Feed, PreparedData, Trunk } from '../training/modality.js'
+import { machineName, versions } from '../training/reportParts.js'
 import { startStopwatch } from '../training/stopwatch.js'
 import { answeringOf } from './driftAnswers.js'
 import { driftFindings, leastAlike, SHOWN_SCORE } from './driftFindings.js'
@@ -175,11 +176,11 @@ async function driftReport(found: Drift, told: Told): Promise<ReportData> {
     footer: `graft-ml ${VERSION}`,
     classes: labels,
     drift: { ...driftFindings(found, nouns, labels, answers), strange },
-    resources: { phases: [], totalSeconds: watch.seconds(), machine: `${systemName()}, ${cpuCount()} cores` },
+    resources: { phases: [], totalSeconds: watch.seconds(), machine: machineName() },
     reproduction: {
       command: `npx graft-ml drift ${options.model} ${place} --seed ${options.seed}`,
       file: { ...options, verb: 'drift', version: VERSION },
-      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+      versions: versions(),
     },
   }
 }

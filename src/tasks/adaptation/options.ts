@@ -11,8 +11,8 @@ const budget = { group: 'Time' }
 export const SETTINGS = ['closed', 'partial', 'open'] as const
 export const FRONTIERS = ['features', 'blocks', 'all'] as const
 
-/** How samples are read and which backbone sees them: the same for every verb here. */
-const reading = {
+/** How samples are read and which backbone sees them: the same for every verb here and for `graft generalise`. */
+export const reading = {
   task: shape.task,
   strict: shape.strict,
   text: shape.text,
@@ -22,7 +22,7 @@ const reading = {
   encoding: shape.encoding,
   subset: shape.subset,
 }
-const network = {
+export const network = {
   backbone: shape.backbone,
   mean: shape.mean,
   std: shape.std,

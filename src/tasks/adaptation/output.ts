@@ -1,5 +1,5 @@
 /** Everything of the folder of an adapted model. */
-import { paths, runtimeVersions } from '#platform'
+import { paths } from '#platform'
 import { VERSION } from '../../base/version.js'
 import { modelCard } from '../../evaluate/modelCard.js'
 import type { ReportData } from '../../evaluate/report/data.js'
@@ -8,6 +8,7 @@ import { type FolderParts, type ModelFolderContents, saveModelFolder } from '../
 import type { RunContext } from '../../techniques/run/run.js'
 import { writeReport } from '../training/output.js'
 import { recordedBackbone } from '../training/recordedBackbone.js'
+import { versions } from '../training/reportParts.js'
 import type { AdaptationCandidate } from './candidate.js'
 import type { Sources } from './sources.js'
 
@@ -71,7 +72,7 @@ export function folderContents(
       threads,
       metrics: evaluation === undefined ? {} : { ...evaluation },
       temperature: 1,
-      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+      versions: versions(),
     },
     extra: { 'run.json': `${JSON.stringify(runFile, null, 2)}\n`, ...statistics },
   }

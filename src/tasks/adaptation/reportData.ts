@@ -1,5 +1,4 @@
 /** The findings of an adaptation in the form that the report, the terminal and the model card show. */
-import { cpuCount, systemName } from '#platform'
 import { argmaxRows, row, softmaxRows } from '../../base/matrix.js'
 import type { Random } from '../../base/random.js'
 import { VERSION } from '../../base/version.js'
@@ -7,6 +6,7 @@ import type { CandidateVerdict } from '../../evaluate/choice/index.js'
 import type { AdaptationReport, AdaptedRow, ChangedAnswer, TitledMap } from '../../evaluate/report/adaptationData.js'
 import type { ReportData, Reproduction } from '../../evaluate/report/data.js'
 import { countsAt } from '../training/divide.js'
+import { resourcesOf, skippedOf } from '../training/reportParts.js'
 import type { Stopwatch } from '../training/stopwatch.js'
 import type { AdaptationCandidate } from './candidate.js'
 import type { AdaptationVerdict } from './choosing.js'
@@ -91,13 +91,7 @@ export async function adaptationReport(findings: Findings): Promise<ReportData> 
     classes,
     ...(scores && { evaluation: { ...scores.evaluation, split: `target (${scores.labels})` } }),
     adaptation,
-    resources: {
-      phases: watch.phases(),
-      totalSeconds: watch.seconds(),
-      peakBytes: watch.peakBytes(),
-      threads,
-      machine: `${systemName()}, ${cpuCount()} cores`,
-    },
+    resources: resourcesOf(watch, threads),
     warnings: titledWarnings([...domains.warnings, ...findings.warnings]),
     data: {
       source: [...sources, target].map(({ data, name }) => data.origin ?? name).join(', '),
@@ -109,9 +103,7 @@ export async function adaptationReport(findings: Findings): Promise<ReportData> 
         { name: `${target.name}, unlabelled`, counts: classes.map(() => 0), total: target.data.length },
       ],
     },
-    ...(faults.length > 0 && {
-      skipped: { total: faults.length, items: faults.slice(0, 100).map(({ id, reason }) => ({ name: id, reason })) },
-    }),
+    ...skippedOf(faults),
     reproduction: findings.reproduction,
   }
 }

@@ -2,7 +2,6 @@
  * One adaptation from the domains to the model folder and its report: features -> candidates -> the choice without labels -> the
  * saved model. What it opens it closes, also where it is aborted or fails; finished candidates are kept for a run that goes on.
  */
-import { paths, runtimeVersions } from '#platform'
 import { stackedRows, takeRows } from '../../base/matrix.js'
 import { VERSION } from '../../base/version.js'
 import type { ReportData } from '../../evaluate/report/data.js'
@@ -13,6 +12,7 @@ import type { RunContext } from '../../techniques/run/run.js'
 import { fetching } from '../training/fetching.js'
 import { type FrameSettings, inFrame } from '../training/frame.js'
 import type { PreparedData, Trunk } from '../training/modality.js'
+import { repeatCommand, versions } from '../training/reportParts.js'
 import { adaptedModel, networkLogits } from './assemble.js'
 import { type AdaptationData, type Base, keyOf, recordedPlaces, repeated, type SettledOptions } from './base.js'
 import { choose } from './choosing.js'
@@ -169,9 +169,9 @@ async function adaptModel<T extends Trunk, D extends PreparedData>(
         ? bothViews(base, domains, features, made, verdict.chosen)
         : { maps: [], distance: undefined }),
       reproduction: {
-        command: `npx graft-ml adapt --config ${options.out === undefined ? 'run.json' : paths.join(options.out, 'run.json')} --out another-folder`,
+        command: repeatCommand('adapt', options.out),
         file: runFile,
-        versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+        versions: versions(),
       },
       threads: engine.threads,
       watch,

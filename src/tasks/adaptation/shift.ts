@@ -1,5 +1,5 @@
 /** The verb `shift`: how far two sets of samples differ, by tests on features, by classes, and in pictures. */
-import { cpuCount, exists, paths, runtimeVersions, systemName, writeFileAtomic } from '#platform'
+import { cpuCount, exists, paths, writeFileAtomic } from '#platform'
 import { GraftError, messageOf, UsageError } from '../../base/errors.js'
 import { type Matrix, takeRows } from '../../base/matrix.js'
 import { Random } from '../../base/random.js'
@@ -18,6 +18,7 @@ import { kindOf } from '../kind.js'
 import { parseOptions } from '../schema.js'
 import { fetching } from '../training/fetching.js'
 import type { Feed, PreparedData, Trunk } from '../training/modality.js'
+import { machineName, versions } from '../training/reportParts.js'
 import { startStopwatch } from '../training/stopwatch.js'
 import { labelsOf } from '../training/workspace.js'
 import { domainFeatures } from './extract.js'
@@ -243,7 +244,7 @@ async function shiftReport(
     footer: `graft-ml ${VERSION}`,
     classes: first.classes,
     shift: report,
-    resources: { phases: [], totalSeconds: watch.seconds(), machine: `${systemName()}, ${cpuCount()} cores` },
+    resources: { phases: [], totalSeconds: watch.seconds(), machine: machineName() },
     reproduction: {
       command: `npx graft-ml shift ${a.data.origin ?? a.name} ${b.data.origin ?? b.name} --seed ${options.seed}`,
       file: {
@@ -252,7 +253,7 @@ async function shiftReport(
         version: VERSION,
         out: options.out === undefined ? undefined : paths.base(options.out),
       },
-      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+      versions: versions(),
     },
   }
 }

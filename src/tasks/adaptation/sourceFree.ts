@@ -1,5 +1,5 @@
 /** `adapt` for a saved model whose source is not at hand: it is adapted by the target alone, or left as it was. */
-import { cpuCount, paths, runtimeVersions, systemName } from '#platform'
+import { cpuCount, paths } from '#platform'
 import { UsageError } from '../../base/errors.js'
 import { argmaxRows, row, softmaxRows } from '../../base/matrix.js'
 import { Random } from '../../base/random.js'
@@ -13,6 +13,7 @@ import { discardHopeless } from '../training/frame.js'
 import type { PreparedData, Trunk } from '../training/modality.js'
 import { writeReport } from '../training/output.js'
 import { asAborted, openDirectory } from '../training/outputFolder.js'
+import { machineName, versions } from '../training/reportParts.js'
 import { startStopwatch } from '../training/stopwatch.js'
 import { performWithoutSource, WITHOUT_SOURCE, type WithoutSourceResult } from '../withoutSource.js'
 import { matchLabels } from './classes.js'
@@ -121,11 +122,11 @@ export async function performSourceFree<T extends Trunk, D extends PreparedData>
           },
         }),
       },
-      resources: { phases: [], totalSeconds: watch.seconds(), machine: `${systemName()}, ${cpuCount()} cores` },
+      resources: { phases: [], totalSeconds: watch.seconds(), machine: machineName() },
       reproduction: {
         command: `npx graft-ml adapt --model ${options.model} --target ${nameOf(target)} --seed ${seed}`,
         file: { ...recorded, version: VERSION, out: undefined },
-        versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+        versions: versions(),
       },
     }
     let reportPath: string | undefined

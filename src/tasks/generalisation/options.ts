@@ -1,6 +1,6 @@
 /** Every option of `graft generalise` and of the function of this name. */
 import { z } from 'zod'
-import { adaptSchema } from '../adaptation/options.js'
+import { adaptSchema, network, reading } from '../adaptation/options.js'
 
 const { shape } = adaptSchema
 
@@ -18,14 +18,7 @@ export const generaliseSchema = z.strictObject({
     group: 'Data and output',
   }),
   overwrite: shape.overwrite,
-  task: shape.task,
-  strict: shape.strict,
-  text: shape.text,
-  label: shape.label,
-  pair: shape.pair,
-  splitColumn: shape.splitColumn,
-  encoding: shape.encoding,
-  subset: shape.subset,
+  ...reading,
   method: z.string().min(1).default('auto').meta({
     description:
       'auto tries all; else group-dro, irm, vrex or coral-across, with options in brackets. Training on all places together is kept wherever nothing is credibly better on places that were left out',
@@ -33,13 +26,7 @@ export const generaliseSchema = z.strictObject({
     group: 'Generalisation',
   }),
   seed: shape.seed,
-  backbone: shape.backbone,
-  mean: shape.mean,
-  std: shape.std,
-  size: shape.size,
-  maxLength: shape.maxLength,
-  pooling: shape.pooling,
-  features: shape.features,
+  ...network,
   hidden: shape.hidden,
   epochs: z.int().min(1).optional().meta({
     description: 'passes over the largest source; 30, and fewer (to 10) with more than 1,500 samples',

@@ -1,5 +1,4 @@
 /** The findings of a generalisation in the form that the report, the terminal and the model card show. */
-import { cpuCount, systemName } from '#platform'
 import { VERSION } from '../../base/version.js'
 import type { ClassEvaluation } from '../../evaluate/evaluation.js'
 import { points } from '../../evaluate/format.js'
@@ -7,6 +6,7 @@ import type { ReportData, Reproduction } from '../../evaluate/report/data.js'
 import { titledWarnings } from '../adaptation/reportData.js'
 import type { Sources } from '../adaptation/sources.js'
 import { countsAt } from '../training/divide.js'
+import { resourcesOf, skippedOf } from '../training/reportParts.js'
 import type { Stopwatch } from '../training/stopwatch.js'
 import { POOLED, type Trial } from './compare.js'
 
@@ -48,13 +48,7 @@ export function generalisationReport(findings: Findings): ReportData {
         seconds,
       })),
     },
-    resources: {
-      phases: watch.phases(),
-      totalSeconds: watch.seconds(),
-      peakBytes: watch.peakBytes(),
-      threads,
-      machine: `${systemName()}, ${cpuCount()} cores`,
-    },
+    resources: resourcesOf(watch, threads),
     warnings: titledWarnings(sources.warnings),
     data: {
       source: places.map(({ data, name }) => data.origin ?? name).join(', '),
@@ -63,9 +57,7 @@ export function generalisationReport(findings: Findings): ReportData {
         { name: `${name}, held out`, counts: countsAt(data.targets, heldOut), total: heldOut.length },
       ]),
     },
-    ...(faults.length > 0 && {
-      skipped: { total: faults.length, items: faults.slice(0, 100).map(({ id, reason }) => ({ name: id, reason })) },
-    }),
+    ...skippedOf(faults),
     reproduction,
   }
 }

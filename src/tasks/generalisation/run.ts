@@ -2,7 +2,6 @@
  * One generalisation from the sources to the model folder and its report: features -> every way of training, scored on each source by
  * models of the others -> the kept way, trained on all of them -> the saved model.
  */
-import { paths, runtimeVersions } from '#platform'
 import { softmaxRows, stackedRows, takeRows } from '../../base/matrix.js'
 import { VERSION } from '../../base/version.js'
 import { evaluate } from '../../evaluate/evaluation.js'
@@ -27,6 +26,7 @@ import { READING } from '../adaptation/truth.js'
 import { fetching } from '../training/fetching.js'
 import { type FrameSettings, inFrame, type RunFrame } from '../training/frame.js'
 import type { PreparedData, Trunk } from '../training/modality.js'
+import { repeatCommand, versions } from '../training/reportParts.js'
 import { compareOnPlaces, keptOf, POOLED } from './compare.js'
 import { methodsFor } from './methods.js'
 import type { GeneraliseOptions } from './options.js'
@@ -152,9 +152,9 @@ async function generaliseModel<T extends Trunk, D extends PreparedData>(
     reasons,
     evaluation,
     reproduction: {
-      command: `npx graft-ml generalise --config ${options.out === undefined ? 'run.json' : paths.join(options.out, 'run.json')} --out another-folder`,
+      command: repeatCommand('generalise', options.out),
       file: runFile,
-      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+      versions: versions(),
     },
     threads: engine.threads,
     watch,

@@ -1,5 +1,5 @@
 /** What a run on several tasks leaves: the model folder with its card and run file, and the report. */
-import { cpuCount, paths, runtimeVersions, systemName, writeFileAtomic } from '#platform'
+import { paths, writeFileAtomic } from '#platform'
 import { VERSION } from '../../base/version.js'
 import { taskText } from '../../data/tasks/specification.js'
 import type { TaskSpec } from '../../data/tasks/types.js'
@@ -11,6 +11,7 @@ import type { FolderParts, ModelFolderContents } from '../../models/modelFolder.
 import type { RecordedTask } from '../../models/record.js'
 import { recordedBackbone } from '../training/recordedBackbone.js'
 import { asWarning } from '../training/reportData.js'
+import { repeatCommand, resourcesOf, skippedOf, versions } from '../training/reportParts.js'
 import type { TaskFindings } from './findings.js'
 import type { MultitaskOptions } from './options.js'
 import type { TaskWorkspace } from './workspace.js'
@@ -79,7 +80,7 @@ export function taskContents(
       metrics: evaluations.length === 0 ? {} : { split: findings.on, tasks: Object.fromEntries(evaluations) },
       // Divided into the outputs already.
       temperature: 1,
-      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+      versions: versions(),
     },
     extra: { ...statistics, 'run.json': `${JSON.stringify(runFile(work, specs), null, 2)}\n` },
   }
@@ -132,7 +133,6 @@ export function taskReport(work: TaskWorkspace, findings: TaskFindings, specs: r
   const { data } = prepared
   const source = data.origin ?? `a list of ${nouns.many}`
   const faults = data.skipped.filter(({ kind }) => kind !== 'other-file')
-  const out = options.out === undefined ? 'run.json' : paths.join(options.out, 'run.json')
   const { weighting, architecture } = findings
   const method = ({ name, title, paper }: typeof weighting | typeof architecture) => ({ name, title, paper })
   return {
@@ -163,20 +163,12 @@ export function taskReport(work: TaskWorkspace, findings: TaskFindings, specs: r
           : `in proportion to the classes of all tasks, seed ${options.seed}`,
       parts: (['train', 'validation', 'test'] as const).map((name) => ({ name, total: split[name].length })),
     },
-    ...(faults.length > 0 && {
-      skipped: { total: faults.length, items: faults.slice(0, 100).map(({ id, reason }) => ({ name: id, reason })) },
-    }),
-    resources: {
-      phases: watch.phases(),
-      totalSeconds: watch.seconds(),
-      peakBytes: watch.peakBytes(),
-      threads: engine.threads,
-      machine: `${systemName()}, ${cpuCount()} cores`,
-    },
+    ...skippedOf(faults),
+    resources: resourcesOf(watch, engine.threads),
     reproduction: {
-      command: `npx graft-ml multitask --config ${/^[\w@%+=:,./-]+$/.test(out) ? out : `'${out.replaceAll("'", `'\\''`)}'`} --out another-folder`,
+      command: repeatCommand('multitask', options.out),
       file: runFile(work, specs),
-      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+      versions: versions(),
     },
   }
 }

@@ -1,5 +1,5 @@
 /** Writes what a run leaves behind: the model folder with its card and run file, then the report. */
-import { paths, runtimeVersions, writeFileAtomic } from '#platform'
+import { paths, writeFileAtomic } from '#platform'
 import { VERSION } from '../../base/version.js'
 import { modelCard } from '../../evaluate/modelCard.js'
 import type { ReportData } from '../../evaluate/report/data.js'
@@ -10,6 +10,7 @@ import type { Choice } from './choose.js'
 import type { Judged } from './judge.js'
 import { type AdapterFiles, adapterFiles } from './methods/adapterFiles.js'
 import { recordedBackbone } from './recordedBackbone.js'
+import { versions } from './reportParts.js'
 import type { RunFile } from './runFile.js'
 import { trainedTensors } from './tuning.js'
 import { outputNames, type Workspace } from './workspace.js'
@@ -74,7 +75,7 @@ export function folderContents(work: Workspace, finished: Finished): ModelFolder
       // Divided into the head already, so that every program that loads the model gives calibrated scores.
       temperature: 1,
       ...(temperature === undefined ? {} : { foldedTemperature: temperature }),
-      versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+      versions: versions(),
     },
     extra: {
       'run.json': `${JSON.stringify(finished.runFile, null, 2)}\n`,

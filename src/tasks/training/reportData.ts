@@ -1,5 +1,5 @@
 /** The findings of a run in the form that the report, the terminal summary and the model card show. */
-import { cpuCount, paths, systemName } from '#platform'
+import { paths } from '#platform'
 import { type Matrix, row, softmaxRows } from '../../base/matrix.js'
 import { VERSION } from '../../base/version.js'
 import type { Targets } from '../../data/targets.js'
@@ -12,6 +12,7 @@ import { classRows } from './evaluateTargets.js'
 import { examplesOf, labelErrors, pictureMaker } from './examples.js'
 import type { Judged } from './judge.js'
 import { memoryUse } from './memory.js'
+import { resourcesOf, skippedOf } from './reportParts.js'
 import { describeRun, type RunFile } from './runFile.js'
 import { outputNames, type Workspace } from './workspace.js'
 
@@ -54,19 +55,10 @@ export async function reportData(work: Workspace, findings: Findings): Promise<R
     truncation: work.feed.truncation,
     curves: curves(choice, data.targets.kind),
     calibration: calibration(choice, judged),
-    resources: {
-      phases: watch.phases(),
-      totalSeconds: watch.seconds(),
-      peakBytes: watch.peakBytes(),
-      memory: memoryUse(work, choice),
-      threads: work.engine.threads,
-      machine: `${systemName()}, ${cpuCount()} cores`,
-    },
+    resources: { ...resourcesOf(watch, work.engine.threads), memory: memoryUse(work, choice) },
     warnings: data.warnings.map(asWarning),
     data: { source, splits: parts, splitRule: findings.splitRule },
-    ...(faults.length > 0 && {
-      skipped: { total: faults.length, items: faults.slice(0, 100).map(({ id, reason }) => ({ name: id, reason })) },
-    }),
+    ...skippedOf(faults),
     reproduction: describeRun(findings.runFile, options),
     ...(findings.benefits && { benefits: findings.benefits }),
   }

@@ -1,7 +1,8 @@
 /** The run file: the options that repeat a run, everything that was decided on the way filled in. */
-import { paths, runtimeVersions } from '#platform'
+import { paths } from '#platform'
 import { VERSION } from '../../base/version.js'
 import type { MemoryUse, Reproduction } from '../../evaluate/report/data.js'
+import { repeatCommand, versions } from './reportParts.js'
 import type { TrainOptions } from './trainOptions.js'
 
 export type RunFile = Readonly<Record<string, unknown>>
@@ -37,11 +38,9 @@ export function runFile(options: TrainOptions, data: string | undefined, decided
 }
 
 export function describeRun(file: RunFile, options: TrainOptions): Reproduction {
-  const out = options.out === undefined ? 'run.json' : paths.join(options.out, 'run.json')
-  const quoted = /^[\w@%+=:,./-]+$/.test(out) ? out : `'${out.replaceAll("'", `'\\''`)}'`
   return {
-    command: `npx graft-ml train --config ${quoted} --out another-folder`,
+    command: repeatCommand('train', options.out),
     file,
-    versions: { 'graft-ml': VERSION, ...runtimeVersions() },
+    versions: versions(),
   }
 }

@@ -83,7 +83,7 @@ function impliedOf(
     if (told > 0) own.push({ task, never, from, when, seen: both.length, told })
   }
   // As if no sample had a label of its own: how much would be told of each class.
-  const left = classesLeft(targets, own, others)
+  const left = classesLeft(targets, own, said)
   const tells = (row: number) => left.data.subarray(row * width, (row + 1) * width).includes(1)
   const rows = Int32Array.from(labels.keys()).filter((row) => labels[row]! < 0 && tells(row))
   if (rows.length === 0) return undefined
@@ -107,16 +107,17 @@ interface Classes {
 /**
  * For every sample (N, C) 1 for the classes that other tasks leave it, whether its own label is known or not; all 0 where they
  * tell nothing, or contradict each other and leave none.
+ *
+ * @param said what the other tasks say
  */
 function classesLeft(
   { labels, classes }: Classes,
   implications: readonly Implication[],
-  others: readonly NamedTask[],
+  said: readonly Statement[],
 ): Matrix {
   const width = classes.length
   const left = matrix(labels.length, width)
   left.data.fill(1)
-  const said = others.flatMap((other) => statements(other))
   for (const { never, from, when } of implications) {
     const rows = said.find((one) => one.from === from && sameStatement(one.when, when))?.rows ?? []
     for (const row of rows) for (const name of never) left.data[row * width + classes.indexOf(name)] = 0
@@ -130,14 +131,15 @@ export function withPossibleClasses(targets: TaskTargets, implications: readonly
   const tasks = targets.tasks.map((task) => {
     const own = implications.filter((one) => one.task === task.name)
     if (own.length === 0 || task.targets.kind !== 'single-label') return task
-    const others = targets.tasks.filter((other) => other !== task)
-    const left = classesLeft(task.targets, own, others)
+    const said = targets.tasks.filter((other) => other !== task).flatMap((other) => statements(other))
+    const left = classesLeft(task.targets, own, said)
     return { ...task, targets: { ...task.targets, possible: Uint8Array.from(left.data) } }
   })
   return { ...targets, tasks }
 }
 
-function countsOf(labels: Int32Array, classes: number): Float64Array {
+/** (C): samples whose label is known, by class. */
+export function countsOf(labels: Int32Array, classes: number): Float64Array {
   const counts = new Float64Array(classes)
   for (const label of labels) if (label >= 0) counts[label]!++
   return counts

@@ -9,7 +9,7 @@ import type { Engine } from '../../runtime/engine.js'
 import { type LinearHead, linearLogits } from '../featureExtraction/classifier.js'
 import { objectiveFor } from '../fineTuning/objectives/index.js'
 import { type FittedTask, fitTask } from './fitTask.js'
-import { type Implication, type ImpliedClasses, impliedLabels } from './impliedLabels.js'
+import { countsOf, type Implication, type ImpliedClasses, impliedLabels } from './impliedLabels.js'
 
 export interface StackHeadsOptions {
   readonly engine: Engine
@@ -202,8 +202,7 @@ function honestLogits(features: Matrix, { linear, outOfFold }: FittedTask): Matr
  */
 function withoutShift(fitted: FittedTask, { targets }: NamedTask, { rows, shares }: ImpliedClasses): FittedTask {
   if (!('labels' in targets) || targets.kind === 'multi-label') return fitted
-  const counts = new Float64Array(targets.classes.length)
-  for (const label of targets.labels) if (label >= 0) counts[label]!++
+  const counts = countsOf(targets.labels, targets.classes.length)
   const expected = counts.reduce((sum, n, c) => sum + n * shares[c]!, 0)
   const grown = shares.map((share) => 1 + (rows.length * share) / expected)
   // Only ratios matter: of two classes of which as much is told nothing is moved.

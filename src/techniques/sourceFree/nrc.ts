@@ -9,6 +9,7 @@ import { floats } from '../../runtime/types.js'
 import { type AdaptationMethod, asTerm, classFeatures } from '../domainAdaptation/method.js'
 import { nearest, normalised } from '../featureExtraction/neighbours.js'
 import { innerProducts } from '../featureExtraction/products.js'
+import { rowShares, tempered } from './batchRows.js'
 
 export interface NrcOptions {
   /** K, neighbours that a sample is drawn to. @default 3, the paper's for data sets of some thousands */
@@ -68,10 +69,9 @@ export function nrc(options: NrcOptions = {}): AdaptationMethod {
           return { [ANSWERS]: floats([batch, classes], data) }
         },
         loss(loss) {
-          const { g, rows, logits: raw } = loss
-          const logits = temperature === 1 ? raw : g.op('Div', [raw, g.float(temperature)])
-          const total = g.op('ReduceSum', [rows, g.ints([0])], { keepdims: { kind: 'int', value: 0 } })
-          const weights = g.op('Div', [rows, total])
+          const { g } = loss
+          const logits = tempered(g, loss.logits, temperature)
+          const weights = rowShares(g, loss.rows)
           return { add: asTerm(loss, nrcObjective(g, logits, weights, loss.feed(ANSWERS, g.shape(logits)))) }
         },
       }

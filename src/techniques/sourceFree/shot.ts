@@ -3,6 +3,7 @@ import { UsageError } from '../../base/errors.js'
 import { softmaxRows } from '../../base/matrix.js'
 import { sgd } from '../../optim/optimizer.js'
 import { floats, type HostTensor } from '../../runtime/types.js'
+import { rowShares } from './batchRows.js'
 import { centroidLabels } from './centroids.js'
 import { checkNeeds, type OpenStreamMethod, type StreamContext, type StreamMethod } from './method.js'
 import { RecentRows } from './recentRows.js'
@@ -83,9 +84,7 @@ export function shotStream(options: ShotStreamOptions = {}): StreamMethod {
 
 /** Appends information maximisation and beta times the cross-entropy of the targets that are fed, means over the batch. */
 export function shotLoss({ g, logits, rows, feed }: StreamLossContext, beta: number): StreamLoss {
-  const total = g.op('ReduceSum', [rows, g.ints([0])], { keepdims: { kind: 'int', value: 0 } })
-  const mean = g.op('Div', [rows, total])
-  return { loss: shotObjective(g, logits, mean, feed(TARGETS, g.shape(logits)), beta) }
+  return { loss: shotObjective(g, logits, rowShares(g, rows), feed(TARGETS, g.shape(logits)), beta) }
 }
 
 function oneHot(labels: ArrayLike<number>, classes: number, { batch }: StreamContext): HostTensor {

@@ -6,6 +6,7 @@ import { informationMaximisation } from '../../losses/domain/entropy.js'
 import type { Emitter } from '../../ops/operator.js'
 import { floats } from '../../runtime/types.js'
 import { type AdaptationMethod, asTerm, classFeatures } from '../domainAdaptation/method.js'
+import { rowShares, tempered } from './batchRows.js'
 import { centroidLabels } from './centroids.js'
 
 export interface ShotOptions {
@@ -57,10 +58,9 @@ export function shot(options: ShotOptions = {}): AdaptationMethod {
           return { [TARGETS]: floats([batch, classes], data) }
         },
         loss(loss) {
-          const { g, rows, logits: raw } = loss
-          const logits = temperature === 1 ? raw : g.op('Div', [raw, g.float(temperature)])
-          const total = g.op('ReduceSum', [rows, g.ints([0])], { keepdims: { kind: 'int', value: 0 } })
-          const weights = g.op('Div', [rows, total])
+          const { g } = loss
+          const logits = tempered(g, loss.logits, temperature)
+          const weights = rowShares(g, loss.rows)
           const sum = shotObjective(g, logits, weights, loss.feed(TARGETS, g.shape(logits)), beta)
           return { add: asTerm(loss, sum) }
         },
